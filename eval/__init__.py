@@ -1,0 +1,1 @@
+"""What measures: data sets, metrics, benchmarks, reports."""

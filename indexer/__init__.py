@@ -1,0 +1,1 @@
+"""What builds a store: photos, segmenters, embedders, the pipeline."""

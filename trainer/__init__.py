@@ -1,0 +1,1 @@
+"""What makes models: pairs, losses, loops, distillation, export."""
