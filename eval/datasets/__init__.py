@@ -1,0 +1,44 @@
+"""Labelled photos as plain records: COCO json, index PNG folders, named boxes."""
+
+from eval.datasets.boxes import read_boxes
+from eval.datasets.coco import plain_name, read_coco, segmentation_counts
+from eval.datasets.dev import MAP_SETS, REGION_SETS, box_photos, map_set, region_set
+from eval.datasets.index_png import read_folders, read_labels
+from eval.datasets.records import (
+    NO_LABEL,
+    BoxPhoto,
+    LabelMap,
+    MapPhoto,
+    MapSet,
+    Region,
+    RegionPhoto,
+    RegionSet,
+    label_map,
+    read_image,
+    segments_of,
+)
+
+__all__ = [
+    "MAP_SETS",
+    "NO_LABEL",
+    "REGION_SETS",
+    "BoxPhoto",
+    "LabelMap",
+    "MapPhoto",
+    "MapSet",
+    "Region",
+    "RegionPhoto",
+    "RegionSet",
+    "box_photos",
+    "label_map",
+    "map_set",
+    "plain_name",
+    "read_boxes",
+    "read_coco",
+    "read_folders",
+    "read_image",
+    "read_labels",
+    "region_set",
+    "segmentation_counts",
+    "segments_of",
+]
