@@ -40,6 +40,7 @@ def map_set(data: Path, name: str) -> MapSet:
         raise UsageError(f"no label-map set '{name}'", hint=f"one of {', '.join(MAP_SETS)}")
     folder = data / name
     lines = _lines(folder / "classes.txt")
+    names: list[tuple[str, ...]]
     if name == "camvid60":  # the last line names value 11, which is not labelled
         names, values = [(line,) for line in lines[:11]], list(range(11))
     elif name == "ade150":  # value 0 is not labelled; commas separate synonyms

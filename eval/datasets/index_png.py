@@ -74,4 +74,5 @@ def read_labels(photo: MapPhoto, values: Sequence[int]) -> LabelMap:
         raise InputError(f"{photo.mask} holds colours, not class indices")
     row_of = np.full(NO_LABEL + 1, NO_LABEL, np.uint16)
     row_of[np.asarray(values)] = np.arange(len(values))
-    return row_of[raw]
+    labels: LabelMap = row_of[raw]
+    return labels
