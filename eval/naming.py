@@ -244,7 +244,7 @@ def report_of_scores(
         n_photos=int(number.max()) + 1,
         n_names=len(names),
         n_present=len(present),
-        per_name={names[i]: (int(trials[i]), float(hits[i] / trials[i])) for i in present},
+        per_name={names[i]: (int(trials[i]), float(hits[i] / trials[i])) for i in present.tolist()},
         sums=sums,
     )
 
