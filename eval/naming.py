@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -317,7 +318,7 @@ def load_regions(path: Path) -> list[PhotoRegions]:
         InputError: The file is missing or was not written by it.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw_file, np.load(raw_file, allow_pickle=False) as file:
             data = {key: file[key] for key in file.files}
         ends = np.cumsum(data["rle_lengths"])
         raw = data["rle_bytes"].tobytes()
@@ -337,7 +338,7 @@ def load_regions(path: Path) -> list[PhotoRegions]:
             names = tuple(str(name) for name in data["names"][rows])
             out.append(PhotoRegions(Path(str(photo)), segments, names, data["things"][rows]))
             first += int(n)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise InputError(f"{path} holds no regions: {error}") from error
     return out
 
