@@ -1,0 +1,62 @@
+"""What every test gets: no network, no home, one thread a library, the shared data."""
+
+from __future__ import annotations
+
+import os
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+_TESTS = Path(__file__).parent
+_OFFLINE = _TESTS / "offline"
+
+# Before NumPy and ONNX Runtime are imported: two cores, and often two test processes.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+runpy.run_path(str(_OFFLINE / "sitecustomize.py"))  # for its effect: this process goes offline
+
+settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of data that lies beside the repository, or a skip."""
+    folder = _TESTS.parent.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("../shared/data is not here: this test needs its photos")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests never touch the home, caches or settings of whoever runs them."""
+    home = tmp_path_factory.mktemp("home", numbered=True)
+    for name in [key for key in os.environ if key.startswith("USEARCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    for name, folder in {
+        "XDG_CACHE_HOME": ".cache",
+        "XDG_CONFIG_HOME": ".config",
+        "XDG_DATA_HOME": ".local/share",
+        "XDG_STATE_HOME": ".local/state",
+        "HF_HOME": ".cache/huggingface",
+        "TORCH_HOME": ".cache/torch",
+    }.items():
+        monkeypatch.setenv(name, str(home / folder))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Programs that a test starts find this checkout, and are offline.
+    paths = [str(_OFFLINE), str(_TESTS.parent), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in paths if path))
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Allows connections within this machine, for tests that run a server of their own."""
+    monkeypatch.setenv("USEARCH_TESTS_ALLOW_LOOPBACK", "1")
+    yield
