@@ -1,0 +1,1 @@
+"""Pictures and tables of hits and class maps. NumPy and Pillow; nothing here prints."""

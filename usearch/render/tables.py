@@ -1,0 +1,77 @@
+"""Tables for a terminal, as rich renderables. Text from outside never acts as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from usearch.render.safe_text import printable
+from usearch.search import Hit, shown_path
+
+_STRONG, _MEDIUM = 0.66, 0.33
+
+
+def hit_table(title: str, hits: Sequence[Hit]) -> Table:
+    """Ranked hits: score, photo, where in it, how large."""
+    table = Table(box=SIMPLE_HEAD, title=Text(printable(title), "bold"), title_justify="left")
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("cosine", justify="right", style="dim", no_wrap=True)
+    table.add_column("photo", overflow="fold", ratio=1)
+    table.add_column("box x0 y0 x1 y1", justify="right", no_wrap=True)
+    table.add_column("of photo", justify="right", no_wrap=True)
+    for hit in hits:
+        table.add_row(
+            str(hit.rank),
+            Text(f"{hit.score:.2f}", _score_style(hit.score)),
+            f"{hit.cosine:.3f}",
+            Text(printable(shown_path(hit.image))),
+            " ".join(f"{value:.0f}" for value in hit.box),
+            percent(hit.area_share),
+        )
+    return table
+
+
+def share_table(title: str, shares: Sequence[tuple[str, float]]) -> Table:
+    """Names with the share of pixels that each takes, as bars."""
+    table = Table(box=SIMPLE_HEAD, title=Text(printable(title), "bold"), title_justify="left")
+    table.add_column("class", overflow="fold")
+    table.add_column("share", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for name, share in shares:
+        table.add_row(Text(printable(name)), percent(share), Text(bar(share, 24), "cyan"))
+    return table
+
+
+def fact_table(facts: Mapping[str, str]) -> Table:
+    """Labels and values in two columns."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    for label, value in facts.items():
+        table.add_row(Text(printable(label)), Text(printable(value)))
+    return table
+
+
+def percent(share: float) -> str:
+    """A share as a person reads it: 12 %, 0.4 %, <0.1 %."""
+    if share == 0:
+        return "0 %"
+    if share < 0.001:
+        return "<0.1 %"
+    return f"{share:.1%}".replace("%", " %") if share < 0.1 else f"{share:.0%}".replace("%", " %")
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of at most `width` characters, in eighths."""
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
+
+
+def _score_style(score: float) -> Style:
+    colour = "green" if score >= _STRONG else "yellow" if score >= _MEDIUM else "red"
+    return Style(color=colour, bold=score >= _STRONG)

@@ -1,0 +1,284 @@
+"""Questions to hits: a text becomes a vector, the store's nearest segments become hits.
+
+Hits are ranked by cosine alone. The score, 0..1, is what a person reads: how well the
+query explains the segment beside a fixed vocabulary of everyday words. It decides where
+"nothing here matches" begins, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike, path
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from usearch.errors import SpaceMismatch, UsageError
+
+if TYPE_CHECKING:
+    from usearch.models.presets import Calibration
+    from usearch.records import FloatArray
+    from usearch.store import Snapshot
+    from usearch.text import TextEncoder
+
+LONGEST_TEXT = 2000
+"""Characters of a question. More is a file given by mistake, not a name of something."""
+
+SAME_MEANING = 0.9
+"""Background words nearer than this cosine to the query are no contrast to it, but another
+name of it ("puppy" for "dog"), and are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One segment that answers a question.
+
+    Attributes:
+        rank: 1 for the best.
+        cosine: Cosine of query and segment, -1..1.
+        score: 0..1, comparable between queries; see `match_scores`.
+        root: Absolute folder that was indexed.
+        path: Of the photo, relative to `root`, with '/'.
+        width: Of the photo as shown (after EXIF orientation), in pixels.
+        height: As `width`.
+        box: x0, y0, x1, y1 in pixels of the photo as shown, half-open.
+        area_share: Share of the photo that the segment covers, 0..1.
+        segment: Id of the segment in its store.
+        photo: Id of the photo in its store.
+        mask_size: (height, width) of the mask grid, which covers the whole photo.
+        rle: COCO compressed run lengths of the mask on that grid.
+    """
+
+    rank: int
+    cosine: float
+    score: float
+    root: str
+    path: str
+    width: int
+    height: int
+    box: tuple[float, float, float, float]
+    area_share: float
+    segment: int
+    photo: int
+    mask_size: tuple[int, int]
+    rle: bytes
+
+    @property
+    def image(self) -> str:
+        """Absolute path of the photo."""
+        return str(Path(self.root) / self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """What queries are scored against: the background vocabulary of a preset.
+
+    Attributes:
+        vectors: float32 [B, D], unit length; B may be 0.
+        calibration: Of the preset that `vectors` are from.
+    """
+
+    vectors: FloatArray
+    calibration: Calibration
+
+
+def load_contrast(
+    encoder: TextEncoder,
+    calibration: Calibration,
+    templates: Sequence[str],
+    cache_dir: Path | None = None,
+) -> Contrast:
+    """Contrast of a preset, its vectors taken from the cache where they are known."""
+    from usearch.text.embed import embed_names
+
+    names = list(calibration.background)
+    if not names:
+        return Contrast(np.zeros((0, encoder.space.dim), np.float32), calibration)
+    return Contrast(embed_names(encoder, names, templates, cache_dir), calibration)
+
+
+def match_scores(
+    query: FloatArray, vectors: FloatArray, contrast: Contrast
+) -> npt.NDArray[np.float64]:
+    """How well a query explains each segment, as a calibrated probability.
+
+    The query takes the share p = exp(s cos) / (exp(s cos) + sum over the background of
+    exp(s cos')) of a softmax with logit scale s. The score is the logistic function of
+    slope * logit(p) + bias, fitted on photos with known content.
+
+    Args:
+        query: float32 [D], unit length.
+        vectors: float32 [n, D] of segments, unit length.
+        contrast: Background vocabulary and calibration of the same space.
+
+    Returns:
+        float64 [n] in 0..1.
+    """
+    calibration = contrast.calibration
+    own = calibration.logit_scale * (vectors @ query).astype(np.float64)
+    rivals = contrast.vectors[contrast.vectors @ query < SAME_MEANING]
+    if len(rivals):
+        others = calibration.logit_scale * (vectors @ rivals.T).astype(np.float64)
+        top = others.max(1)
+        own = own - top - np.log(np.exp(others - top[:, None]).sum(1))
+    x = calibration.slope * own + calibration.bias
+    scores: npt.NDArray[np.float64] = 0.5 * (1.0 + np.tanh(0.5 * x))
+    return scores
+
+
+def text_vector(
+    encoder: TextEncoder, text: str, templates: Sequence[str], cache_dir: Path | None = None
+) -> FloatArray:
+    """float32 [D], unit length: what is searched for when `text` is asked.
+
+    Raises:
+        UsageError: The text is empty, too long, or not text.
+    """
+    from usearch.text.embed import embed_names
+
+    vectors: FloatArray = embed_names(encoder, [checked_text(text)], templates, cache_dir)
+    vector: FloatArray = vectors[0]
+    return vector
+
+
+def checked_text(text: str) -> str:
+    """The question with outer white space removed.
+
+    Raises:
+        UsageError: The text is empty, too long, or not text.
+    """
+    words = " ".join(text.split())
+    if not any(char.isprintable() and not char.isspace() for char in words):
+        raise UsageError("the question is empty", 'say what to look for: usearch query "red car"')
+    if len(words) > LONGEST_TEXT:
+        raise UsageError(
+            f"the question has {len(words)} characters; {LONGEST_TEXT} are the limit",
+            "name what to look for in a few words",
+        )
+    try:
+        words.encode()
+    except UnicodeEncodeError:
+        raise UsageError("the question is not valid UTF-8 text") from None
+    return words
+
+
+def query_text(
+    snapshot: Snapshot,
+    encoder: TextEncoder,
+    text: str,
+    k: int = 10,
+    *,
+    contrast: Contrast,
+    templates: Sequence[str] = ("{}",),
+    min_score: float = 0.0,
+    cache_dir: Path | None = None,
+) -> list[Hit]:
+    """The at most `k` segments nearest to a text, best first.
+
+    Args:
+        snapshot: What is searched.
+        encoder: Text encoder of the same embedding space.
+        text: What to look for, in plain words.
+        k: Hits wanted, at least 1.
+        contrast: What scores are measured against; see `load_contrast`.
+        templates: Sentences that the text is put into, with `{}` for it.
+        min_score: Hits that score less are left out, 0..1.
+        cache_dir: Where text vectors are kept; None keeps none.
+
+    Raises:
+        UsageError: The text, `k` or `min_score` makes no sense.
+        SpaceMismatch: The store holds vectors of another space than the encoder's.
+    """
+    require_same_space(snapshot, encoder)
+    query = text_vector(encoder, text, templates, cache_dir)
+    return query_vector(snapshot, query, k, contrast=contrast, min_score=min_score)
+
+
+def query_vector(
+    snapshot: Snapshot,
+    query: FloatArray,
+    k: int,
+    *,
+    contrast: Contrast,
+    min_score: float = 0.0,
+    allowed: npt.NDArray[np.int64] | None = None,
+) -> list[Hit]:
+    """As `query_text` for a vector that is already there.
+
+    Args:
+        query: float32 [D], unit length.
+        allowed: Rows of the snapshot to search in; None for all.
+    """
+    if k < 1:
+        raise UsageError(f"{k} results were asked for; at least 1 is needed")
+    if not 0.0 <= min_score <= 1.0:
+        raise UsageError(f"a minimum score of {min_score}; scores lie between 0 and 1")
+    wanted = min(k, snapshot.n_segments)
+    if wanted == 0:
+        return []
+    cosines, rows = snapshot.search(query[None], wanted, allowed)
+    scores = match_scores(query, snapshot.vectors(rows[0]), contrast)
+    keep = scores >= min_score
+    return _hits(snapshot, cosines[0][keep], scores[keep], rows[0][keep])
+
+
+def require_same_space(snapshot: Snapshot, encoder: TextEncoder) -> None:
+    """Refuse to compare vectors of two spaces.
+
+    Raises:
+        SpaceMismatch: The store's space is not the encoder's.
+    """
+    held, given = snapshot.space, encoder.space
+    if held.id != given.id:
+        raise SpaceMismatch(
+            f"the store {snapshot.path} holds vectors of {held.name} ({held.id}), "
+            f"the text encoder makes those of {given.name} ({given.id})",
+            "index the photos again with this version: usearch index FOLDER --store NEW",
+        )
+
+
+def _hits(
+    snapshot: Snapshot,
+    cosines: FloatArray,
+    scores: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.int64],
+) -> list[Hit]:
+    if not len(rows):
+        return []
+    table = snapshot.segments(rows).to_pylist()
+    return [
+        Hit(
+            rank=i + 1,
+            cosine=float(cosines[i]),
+            score=float(scores[i]),
+            root=row["root"],
+            path=row["path"],
+            width=row["width"],
+            height=row["height"],
+            box=(row["x0"], row["y0"], row["x1"], row["y1"]),
+            area_share=row["area_share"],
+            segment=row["segment_id"],
+            photo=row["photo_id"],
+            mask_size=(row["mask_h"], row["mask_w"]),
+            rle=_as_bytes(row["rle"]),
+        )
+        for i, row in enumerate(table)
+    ]
+
+
+def _as_bytes(counts: bytes | str) -> bytes:
+    return counts if isinstance(counts, bytes) else counts.encode("ascii")
+
+
+def shown_path(image: str | PathLike[str], base: Path | None = None) -> str:
+    """Path as a person would type it: relative when the photo lies below `base`.
+
+    Args:
+        image: Absolute path.
+        base: Absolute folder; the current one when None.
+    """
+    full, start = path.normpath(image), str(Path.cwd() if base is None else base)
+    return path.relpath(full, start) if full.startswith(start.rstrip("/") + "/") else full
