@@ -1,0 +1,151 @@
+"""A trained USE head on disk: safetensors, and beside it a card in JSON.
+
+    <folder>/head.safetensors    the unfolded head (fp32), so that training can go on
+    <folder>/head.json           format, architecture, towers, input, space id, checksum
+
+The card binds the head to the backbones that it was trained on: loading checks the
+checksum of the weights here, and the builder checks those of the towers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from indexer.embedders.head import HeadShape, USEHead
+from indexer.embedders.weights import load_into, read_weights
+from usearch.errors import ModelError
+from usearch.models.files import file_sha256
+
+FORMAT = 1
+WEIGHTS_NAME = "head.safetensors"
+CARD_NAME = "head.json"
+
+
+@dataclass(frozen=True, slots=True)
+class HeadCard:
+    """What a head was trained on and for.
+
+    Attributes:
+        shape: Architecture.
+        towers: For each branch the identity of its backbone: library, model, weights
+            (checksum); also "text" where no branch is a CLIP model.
+        files: For each of these the name of its weight file.
+        input: How an image reaches the towers (`InputSize.to_json`).
+        space_id: Id of the embedding space, empty until the space is known.
+        logit_scale: Multiplier of the cosine in training's softmax.
+        notes: Anything else: data, recipe, figures.
+        sha256: Checksum of the weights; filled in when saved.
+    """
+
+    shape: HeadShape
+    towers: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, str]
+    input: Mapping[str, Any]
+    space_id: str
+    logit_scale: float
+    notes: Mapping[str, Any]
+    sha256: str = ""
+
+
+def save_head(folder: Path, head: USEHead, card: HeadCard) -> None:
+    """Write a head and its card; an older head in the folder is replaced.
+
+    The card is written last and names the checksum, so a half-written pair is noticed.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().float().cpu().contiguous()
+        for name, tensor in head.state_dict().items()
+    }
+    weights = folder / WEIGHTS_NAME
+    partial = folder / f"{WEIGHTS_NAME}.partial"
+    save_file(state, partial)
+    partial.replace(weights)
+    values = {
+        "format": FORMAT,
+        "kind": "use-head",
+        "shape": card.shape.to_json(),
+        "towers": card.towers,
+        "files": card.files,
+        "input": card.input,
+        "space_id": card.space_id,
+        "logit_scale": card.logit_scale,
+        "notes": card.notes,
+        "weights": {"file": WEIGHTS_NAME, "sha256": file_sha256(weights)},
+    }
+    text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
+    partial_card = folder / f"{CARD_NAME}.partial"
+    with partial_card.open("w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    partial_card.replace(folder / CARD_NAME)
+
+
+def load_head(folder: Path) -> tuple[USEHead, HeadCard]:
+    """The head of a folder, verified against its card.
+
+    Raises:
+        ModelError: Files are missing, damaged, newer than this version, or do not belong
+            together.
+    """
+    card = load_card(folder)
+    weights = folder / WEIGHTS_NAME
+    if not weights.is_file():
+        raise ModelError(f"{folder} has a card but no {WEIGHTS_NAME}")
+    if file_sha256(weights) != card.sha256:
+        raise ModelError(
+            f"{weights} fails the checksum in {CARD_NAME}",
+            "the two files are from different runs, or one is damaged; copy both again",
+        )
+    head = USEHead(card.shape)
+    load_into(head, read_weights(weights), weights)
+    return head.eval(), card
+
+
+def load_card(folder: Path) -> HeadCard:
+    """The card of a head, without its weights.
+
+    Raises:
+        ModelError: As `load_head`.
+    """
+    path = folder / CARD_NAME
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder} holds no trained USE head ({CARD_NAME} and {WEIGHTS_NAME})",
+            "train one with `usearch train`, or name its folder with --weights",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable as a card: {error}") from error
+    try:
+        if values["kind"] != "use-head":
+            raise ModelError(f"{path} is the card of another kind of model")
+        if values["format"] > FORMAT:
+            raise ModelError(
+                f"{path} has format {values['format']}, this version reads up to {FORMAT}",
+                "upgrade use-segments",
+            )
+        return HeadCard(
+            shape=HeadShape.from_json(values["shape"]),
+            towers=values["towers"],
+            files=values["files"],
+            input=values["input"],
+            space_id=str(values["space_id"]),
+            logit_scale=float(values["logit_scale"]),
+            notes=values["notes"],
+            sha256=str(values["weights"]["sha256"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} is damaged: {error!r}") from error

@@ -1,0 +1,1 @@
+"""Presets: what they are, where their files are, loading, cards."""
