@@ -1,0 +1,203 @@
+"""Commits and what keeps a store small: merging parts, dropping the dead, collecting files.
+
+Small parts are merged as they pile up (eight of a size make one of the next), so the number
+of parts grows with the logarithm of the store. Merging keeps the order of photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from usearch import __version__
+from usearch.store import files
+from usearch.store import manifest as manifests
+from usearch.store import parts as part_files
+from usearch.store.lock import WriteLock
+from usearch.store.manifest import Manifest, PartEntry
+from usearch.store.parts import HalfArray, Part, RowArray
+from usearch.store.snapshot import Snapshot
+
+_FAN = 8
+_DEAD_SHARE = 0.25
+_DEAD_ROWS = 10_000
+
+
+def commit(snapshot: Snapshot, manifest: Manifest) -> Snapshot:
+    """Make a manifest the next version of a store; the caller holds the write lock.
+
+    Returns:
+        The new version, which shares the parts that stayed.
+    """
+    changed = replace(
+        manifest,
+        version=snapshot.version + 1,
+        changed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        written_by=__version__,
+        warnings=(),
+    )
+    manifests.write(snapshot.path, changed)
+    return Snapshot(snapshot.path, changed, known=snapshot.parts)
+
+
+def collect(store: Path) -> int:
+    """Remove parts and indexes that neither the manifest nor the one before it names.
+
+    The caller holds the write lock. Only names that this program makes are touched.
+
+    Returns:
+        Bytes freed.
+    """
+    kept = named(store)
+    freed = 0
+    for folder in ("parts", "index"):
+        try:
+            found = sorted((store / folder).iterdir())
+        except FileNotFoundError:
+            continue
+        for path in found:
+            if path.name in kept or not is_ours(path.name):
+                continue
+            freed += files.remove_folder(path) if path.is_dir() else files.remove(path)
+    for leftover in (manifests.NAME, manifests.PREVIOUS):
+        freed += files.remove(store / f"{leftover}.tmp")
+    return freed
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is one that this program gives to parts and index files."""
+    number, _, rest = name.partition("-")
+    return len(number) == 8 and number.isdigit() and len(rest.partition(".")[0]) == 8
+
+
+def named(store: Path) -> set[str]:
+    """Parts and index files that the manifest or the one before it names."""
+    found_names: set[str] = set()
+    for name in (manifests.NAME, manifests.PREVIOUS):
+        path = store / name
+        try:
+            found = manifests.from_bytes(files.read_file(path), path)
+        except FileNotFoundError:
+            continue
+        found_names |= {entry.id for entry in found.parts}
+        if found.index is not None:
+            found_names.add(found.index.file)
+    return found_names
+
+
+def merge_small(snapshot: Snapshot) -> Snapshot:
+    """Merge the last parts where eight or more have about the same size."""
+    covered = snapshot.manifest.index.parts if snapshot.manifest.index else 0
+    entries = snapshot.manifest.parts
+    first = len(entries)
+    while first > covered and len(entries) - first < _FAN:
+        level = _level(entries[first - 1])
+        while first > covered and _level(entries[first - 1]) <= level:
+            first -= 1
+    if len(entries) - first < _FAN:
+        return snapshot
+    merged = merge_parts(snapshot, first, len(entries))
+    new = commit(snapshot, replace(snapshot.manifest, parts=(*entries[:first], *merged)))
+    collect(snapshot.path)
+    return new
+
+
+def _level(entry: PartEntry) -> int:
+    """Rows in powers of eight."""
+    return int(np.log2(max(entry.segments, entry.photos, 1)) / 3)
+
+
+def finish(snapshot: Snapshot) -> Snapshot:
+    """Drop the dead when they are many, then build the derived index when it pays."""
+    dead = sum(e.dead_rows for e in snapshot.manifest.parts)
+    if dead > _DEAD_ROWS and dead > _DEAD_SHARE * (dead + snapshot.n_segments):
+        snapshot = compact_all(snapshot)
+    collect(snapshot.path)
+    return snapshot
+
+
+def compact_store(path: Path) -> int:
+    """Merge all parts into one and drop what is dead.
+
+    Returns:
+        Bytes freed (files that a reader still holds are freed when it lets go).
+
+    Raises:
+        StoreBusy: Somebody is writing the store.
+    """
+    path = Path(path).absolute()
+    manifests.read(path)
+    lock = WriteLock(path)
+    try:
+        before = _size(path)
+        snapshot = Snapshot(path, manifests.read(path))
+        snapshot = compact_all(snapshot)
+        # The version before is given up as well, or its parts would stay.
+        commit(snapshot, snapshot.manifest)
+        collect(path)
+        return before - _size(path)
+    finally:
+        lock.release()
+
+
+def compact_all(snapshot: Snapshot) -> Snapshot:
+    """One part of all that is alive; nothing is done where that is already so."""
+    entries = snapshot.manifest.parts
+    if not entries or (len(entries) == 1 and not entries[0].removed and not entries[0].moves):
+        return snapshot
+    merged = merge_parts(snapshot, 0, len(entries))
+    return commit(snapshot, replace(snapshot.manifest, parts=tuple(merged), index=None))
+
+
+def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
+    """Write the parts first..last-1 of a snapshot as one, without what is dead.
+
+    Returns:
+        One entry, or none when nothing is left.
+    """
+    chosen = snapshot.parts[first:last]
+    own = np.concatenate(
+        [np.zeros(0, np.int64), *(p.photos["photo_id"].to_numpy() for p in chosen)]
+    )
+    live = snapshot.photos()
+    photos = live.filter(pa.array(np.isin(live["photo_id"].to_numpy(), own)))
+    moves = _moves(chosen, np.setdiff1d(live["photo_id"].to_numpy(), own))
+    if not len(photos) and not len(moves):
+        return []
+    entry = part_files.write_part(
+        snapshot.path,
+        snapshot.version + 1,
+        photos=photos,
+        segments=_live_segments(chosen),
+        moves=moves,
+    )
+    return [entry]
+
+
+def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:
+    """The last move of each photo that is alive in another part."""
+    table = pa.concat_tables([part_files.PHOTO_SCHEMA.empty_table()] + [p.moves for p in chosen])
+    last = {photo_id: i for i, photo_id in enumerate(table["photo_id"].to_pylist())}
+    kept = sorted(i for photo_id, i in last.items() if photo_id in set(elsewhere.tolist()))
+    return table.take(pa.array(kept, pa.int64()))
+
+
+def _live_segments(chosen: Sequence[Part]) -> Iterator[tuple[pa.Table, HalfArray]]:
+    for part in chosen:
+        part.verify(part_files.VECTORS)
+        alive = np.ones(part.entry.segments, bool)
+        for gone in part.entry.removed:
+            alive[gone.first_row : gone.first_row + gone.n_rows] = False
+        rows = np.flatnonzero(alive)
+        for start in range(0, len(rows), 16_384):
+            some = rows[start : start + 16_384]
+            yield part.segments_at(some), part.vectors[some]
+
+
+def _size(path: Path) -> int:
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file())

@@ -1,0 +1,362 @@
+"""Parts: immutable folders of Parquet and vectors, written once, mapped by readers.
+
+    photos.parquet     one row a photo, failures included, in the order of their ids
+    segments.parquet   one row a segment, grouped by photo in the same order
+    vectors.f16        row i belongs to row i of segments.parquet
+    moves.parquet      photos of earlier parts that have a new path (absent when none)
+
+`docs/store.md` is the specification.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from usearch.errors import StoreError
+from usearch.records import FloatArray, Segments
+from usearch.store import files
+from usearch.store.files import FileSum
+from usearch.store.manifest import PartEntry
+from usearch.store.names import plain_text, real_name, stored_name
+
+HalfArray = npt.NDArray[np.float16]
+RowArray = npt.NDArray[np.int64]
+
+PHOTOS, SEGMENTS, VECTORS, MOVES = (
+    "photos.parquet",
+    "segments.parquet",
+    "vectors.f16",
+    "moves.parquet",
+)
+SEGMENTS_PER_PHOTO = 65_536
+"""segment_id = photo_id * 65536 + index in the photo."""
+
+ROW_GROUP = 1_024
+"""Rows of segments that are read and unpacked together: small, for a query reads ten rows."""
+
+PHOTO_SCHEMA = pa.schema(
+    [
+        pa.field("photo_id", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+        pa.field("hash", pa.string(), nullable=False),
+        pa.field("width", pa.int32(), nullable=False),
+        pa.field("height", pa.int32(), nullable=False),
+        pa.field("taken_at", pa.string()),
+        pa.field("camera", pa.string()),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("n_segments", pa.int32(), nullable=False),
+    ]
+)
+SEGMENT_SCHEMA = pa.schema(
+    [
+        pa.field("segment_id", pa.int64(), nullable=False),
+        pa.field("photo_id", pa.int64(), nullable=False),
+        *(pa.field(name, pa.float32(), nullable=False) for name in ("x0", "y0", "x1", "y1")),
+        pa.field("area_share", pa.float32(), nullable=False),
+        pa.field("score", pa.float32(), nullable=False),
+        pa.field("parent", pa.int64()),
+        pa.field("depth", pa.int32(), nullable=False),
+        pa.field("mask_h", pa.int32(), nullable=False),
+        pa.field("mask_w", pa.int32(), nullable=False),
+        pa.field("rle", pa.binary(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRow:
+    """One photo as the store knows it.
+
+    Attributes:
+        path: Relative to `root`, '/' between folders, as Python's file functions take it.
+        root: Absolute folder.
+        bytes: Size of the file.
+        mtime_ns: Its modification time, ns since 1970.
+        hash: BLAKE2b of its bytes, hex; "" when they were not read.
+        width: Pixels as shown (after EXIF); 0 when it could not be decoded.
+        height: As `width`.
+        taken_at: ISO time without zone, or None.
+        camera: Model name, or None.
+        status: "ok", or why it has no segments (a reason code).
+        detail: One line for people; "" when ok.
+        photo_id: Given by the writer; -1 before.
+        n_segments: Given by the writer.
+    """
+
+    path: str
+    root: str
+    bytes: int
+    mtime_ns: int
+    hash: str
+    width: int
+    height: int
+    taken_at: str | None
+    camera: str | None
+    status: str
+    detail: str
+    photo_id: int = -1
+    n_segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPhoto:
+    """A photo with what was found in it.
+
+    Attributes:
+        photo: What is known of the file.
+        segments: n segments on the mask grid (longest side at most 1,024); None when failed.
+        vectors: float32 [n, D], unit length; None when failed.
+    """
+
+    photo: PhotoRow
+    segments: Segments | None
+    vectors: FloatArray | None
+
+
+def photo_table(rows: Iterable[PhotoRow]) -> pa.Table:
+    """Rows as the stored table; names in their stored form."""
+    records = []
+    for row in rows:
+        record = asdict(row)
+        for key in ("path", "root"):
+            record[key] = stored_name(record[key])
+        for key in ("hash", "taken_at", "camera", "status", "detail"):
+            record[key] = None if record[key] is None else plain_text(record[key])
+        records.append(record)
+    return pa.Table.from_pylist(records, schema=PHOTO_SCHEMA)
+
+
+def photo_rows(table: pa.Table) -> list[PhotoRow]:
+    """The records of a photo table, names as Python's file functions take them."""
+    names = [f.name for f in fields(PhotoRow)]
+    return [
+        PhotoRow(**{**r, "path": real_name(r["path"]), "root": real_name(r["root"])})
+        for r in table.select(names).to_pylist()
+    ]
+
+
+def segment_table(photo: PhotoRow, segments: Segments) -> pa.Table:
+    """Segments of one photo as the stored table; boxes in pixels of the photo as shown."""
+    height, width = segments.size
+    n = len(segments)
+    scale = np.array([photo.width / width, photo.height / height] * 2, np.float64)
+    boxes = (segments.boxes * scale).astype(np.float32)
+    first = photo.photo_id * SEGMENTS_PER_PHOTO
+    parents = np.asarray(segments.parents, np.int64)
+    return pa.Table.from_arrays(
+        [
+            pa.array(np.arange(first, first + n), pa.int64()),
+            pa.array(np.full(n, photo.photo_id), pa.int64()),
+            *(pa.array(boxes[:, i], pa.float32()) for i in range(4)),
+            pa.array(segments.areas / (height * width), pa.float32()),
+            pa.array(segments.scores, pa.float32()),
+            pa.array(parents + first, pa.int64(), mask=parents < 0),
+            pa.array(segments.depths, pa.int32()),
+            pa.array(np.full(n, height), pa.int32()),
+            pa.array(np.full(n, width), pa.int32()),
+            pa.array(segments.rles, pa.binary()),
+        ],
+        schema=SEGMENT_SCHEMA,
+    )
+
+
+def write_part(
+    store: Path,
+    version: int,
+    *,
+    photos: pa.Table,
+    segments: Iterable[tuple[pa.Table, HalfArray]],
+    moves: pa.Table | None = None,
+) -> PartEntry:
+    """Write a part; durable when this returns, part of the store once a manifest names it.
+
+    Args:
+        store: The store's folder.
+        version: Version that will commit it; only makes the name readable.
+        photos: Rows of `PHOTO_SCHEMA`, sorted by photo_id.
+        segments: Chunks of rows of `SEGMENT_SCHEMA` with float16 [rows, D] vectors, in order.
+        moves: Rows of `PHOTO_SCHEMA` that replace those of earlier parts.
+    """
+    name = f"{version:08d}-{secrets.token_hex(4)}"
+    folder = store / "parts" / name
+    files.make_folder(folder)
+    try:
+        sums = {PHOTOS: _write_parquet(folder / PHOTOS, PHOTO_SCHEMA, [photos])}
+        n = 0
+        with files.Output(folder / VECTORS) as vectors:
+
+            def tables() -> Iterator[pa.Table]:
+                nonlocal n
+                for table, half in segments:
+                    n += len(table)
+                    vectors.write(np.ascontiguousarray(half, "<f2"))
+                    yield table
+
+            sums[SEGMENTS] = _write_parquet(folder / SEGMENTS, SEGMENT_SCHEMA, tables())
+        sums[VECTORS] = vectors.sum
+        if moves is not None and len(moves):
+            sums[MOVES] = _write_parquet(folder / MOVES, PHOTO_SCHEMA, [moves])
+        files.sync_folder(folder)
+        files.sync_folder(folder.parent)
+    except BaseException:
+        discard(folder)
+        raise
+    return PartEntry(
+        id=name,
+        photos=len(photos),
+        segments=n,
+        moves=0 if moves is None else len(moves),
+        files=sums,
+    )
+
+
+def discard(folder: Path) -> None:
+    """Remove a part that no manifest names; what resists is left to the next writer."""
+    try:
+        files.remove_folder(folder)
+    except (StoreError, OSError):
+        return
+
+
+def _write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> FileSum:
+    dictionary = [n for n in ("root", "camera", "status") if n in schema.names]
+    with (
+        files.Output(path) as out,
+        pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=dictionary) as writer,
+    ):
+        for table in _regroup(tables, schema):
+            writer.write_table(table, row_group_size=ROW_GROUP)
+    return out.sum
+
+
+def _regroup(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The same rows in tables of whole row groups, so that small photos share one."""
+    held: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        held.append(table)
+        rows += len(table)
+        if rows >= ROW_GROUP:
+            joined = pa.concat_tables(held).combine_chunks()
+            whole = rows - rows % ROW_GROUP
+            yield joined.slice(0, whole)
+            held, rows = [joined.slice(whole)], rows - whole
+    yield pa.concat_tables(held) if held else schema.empty_table()
+
+
+class Part:
+    """A part that a reader holds: mapped at construction, so it outlives its removal.
+
+    Raises:
+        FileNotFoundError: A file is gone (the reader's manifest is old, or the part damaged).
+        StoreError: A file has another size than the manifest says.
+    """
+
+    def __init__(self, store: Path, entry: PartEntry, dim: int) -> None:
+        self.entry = entry
+        self.folder = store / "parts" / entry.id
+        self._store = store
+        self._verified: set[str] = set()
+        self._bytes = {name: files.map_file(self.folder / name) for name in entry.files}
+        for name, data in self._bytes.items():
+            if len(data) != entry.files[name].size:
+                raise self.damaged(
+                    name, f"it has {len(data):,} bytes, not {entry.files[name].size:,}"
+                )
+        if PHOTOS not in self._bytes or SEGMENTS not in self._bytes or VECTORS not in self._bytes:
+            raise self.damaged("", "its entry in the manifest lacks a file")
+        if entry.files[VECTORS].size != 2 * dim * entry.segments:
+            raise self.damaged(VECTORS, f"it does not hold {entry.segments:,} x {dim} values")
+        self.vectors: HalfArray = self._bytes[VECTORS].view("<f2").reshape(entry.segments, dim)
+
+    def damaged(self, name: str, why: str) -> StoreError:
+        """The error for a file of this part."""
+        return StoreError(
+            f"{self.folder / name} is damaged: {why}",
+            f"run `usearch rebuild --store {self._store}`, then index the photos again",
+        )
+
+    def verify(self, name: str) -> None:
+        """Compare a file with its checksum, once in the life of this object.
+
+        Raises:
+            StoreError: It differs.
+        """
+        if name in self._verified:
+            return
+        if files.crc32(self._bytes[name]) != self.entry.files[name].crc32:
+            raise self.damaged(name, "its checksum is wrong")
+        self._verified.add(name)
+
+    @cached_property
+    def photos(self) -> pa.Table:
+        """All rows of photos.parquet."""
+        return self._read(PHOTOS, PHOTO_SCHEMA, self.entry.photos)
+
+    @cached_property
+    def moves(self) -> pa.Table:
+        """All rows of moves.parquet."""
+        if MOVES not in self._bytes:
+            return PHOTO_SCHEMA.empty_table()
+        return self._read(MOVES, PHOTO_SCHEMA, self.entry.moves)
+
+    def segments(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of segments.parquet, or some columns of them."""
+        return self._read(SEGMENTS, SEGMENT_SCHEMA, self.entry.segments, columns)
+
+    def segments_at(self, rows: RowArray) -> pa.Table:
+        """Some rows of segments.parquet, in the order asked; only their row groups are read."""
+        file, starts = self._segments_file
+        group_of = np.searchsorted(starts, rows, side="right") - 1
+        groups, position = np.unique(group_of, return_inverse=True)
+        try:
+            table = file.read_row_groups(groups.tolist())
+        except (pa.ArrowException, OSError) as error:
+            raise self.damaged(SEGMENTS, str(error)) from error
+        lengths = starts[groups + 1] - starts[groups]
+        before = np.cumsum(lengths) - lengths
+        return table.take(before[position] + rows - starts[group_of])
+
+    @cached_property
+    def _segments_file(self) -> tuple[Any, RowArray]:
+        """The opened file, and the first row of each row group with the end behind."""
+        file = self._checked(SEGMENTS, SEGMENT_SCHEMA, self.entry.segments)
+        lengths = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        return file, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+    def _checked(self, name: str, schema: pa.Schema, rows: int) -> Any:
+        """The opened Parquet file, if it is what the manifest and the format say."""
+        self.verify(name)
+        try:
+            file = pq.ParquetFile(pa.py_buffer(self._bytes[name]))
+        except (pa.ArrowException, OSError) as error:
+            raise self.damaged(name, str(error)) from error
+        found = file.schema_arrow
+        if found.names != schema.names or found.types != schema.types:
+            raise self.damaged(name, "its columns are not those of this format")
+        if file.metadata.num_rows != rows:
+            raise self.damaged(name, f"it has {file.metadata.num_rows:,} rows, not {rows:,}")
+        return file
+
+    def _read(
+        self, name: str, schema: pa.Schema, rows: int, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        file = self._checked(name, schema, rows)
+        try:
+            return file.read(columns=None if columns is None else list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise self.damaged(name, str(error)) from error

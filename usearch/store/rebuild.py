@@ -1,0 +1,63 @@
+"""Repair: make anew what can be derived, leave out what is damaged and say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from usearch.errors import StoreError
+from usearch.store import compact
+from usearch.store import manifest as manifests
+from usearch.store.lock import WriteLock
+from usearch.store.manifest import PartEntry
+from usearch.store.parts import Part
+from usearch.store.snapshot import Snapshot
+
+
+def rebuild_store(path: Path) -> list[str]:
+    """Repair a store: manifest, damaged parts, derived index.
+
+    A damaged manifest is replaced by the one before it. A part with a damaged file is left
+    out, so that the next `usearch index` does its photos again. The index is built anew
+    where one pays. The damaged files stay on disk until the second commit after this.
+
+    Returns:
+        What was done, one line each; empty when there was nothing to do.
+
+    Raises:
+        StoreNotFound: There is no store.
+        StoreError: Of a newer format, or both manifests are damaged.
+        StoreBusy: Somebody is writing it.
+    """
+    path = Path(path).absolute()
+    manifests.read(path)
+    lock = WriteLock(path)
+    try:
+        manifest = manifests.read(path)
+        done = [f"went back to version {manifest.version}: {w}" for w in manifest.warnings]
+        kept: list[PartEntry] = []
+        held: list[Part] = []
+        for entry in manifest.parts:
+            try:
+                part = Part(path, entry, manifest.space.dim)
+                for name in entry.files:
+                    part.verify(name)
+            except (StoreError, FileNotFoundError) as error:
+                why = (
+                    error.message
+                    if isinstance(error, StoreError)
+                    else f"{error.filename} is missing"
+                )
+                done.append(
+                    f"left out part {entry.id} with {entry.photos:,} photos ({why}); "
+                    "index them again"
+                )
+                continue
+            kept.append(entry)
+            held.append(part)
+        if done:
+            new = replace(manifest, parts=tuple(kept), index=None, warnings=())
+            compact.commit(Snapshot(path, new, known=held), new)
+        return done
+    finally:
+        lock.release()

@@ -1,0 +1,319 @@
+"""Reading: one version of a store, held for as long as the reader likes.
+
+Opening reads the manifest and maps the files of its parts; nothing is parsed and no lock is
+taken. Mapped files outlive their removal, so a writer that commits, compacts or removes
+never changes what a snapshot sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from usearch.errors import StoreError, StoreNotFound, UsageError
+from usearch.records import EmbeddingSpace, FloatArray
+from usearch.store import manifest as manifests
+from usearch.store import parts as part_files
+from usearch.store.manifest import Manifest
+from usearch.store.parts import Part, PhotoRow, RowArray
+from usearch.store.vectors import Block, checked_queries, search_blocks, search_rows
+
+if TYPE_CHECKING:
+    import duckdb
+
+_FEW = 4_096
+"""Up to so many allowed rows are gathered and scored directly."""
+
+
+def find_store(start: Path | None = None) -> Path:
+    """The nearest `.usearch` from a folder (default: the current one) upwards.
+
+    Raises:
+        StoreNotFound: There is none.
+    """
+    folder = Path.cwd() if start is None else Path(start).absolute()
+    for candidate in (folder, *folder.parents):
+        store = candidate / ".usearch"
+        if (store / manifests.NAME).exists() or (store / manifests.PREVIOUS).exists():
+            return store
+    raise StoreNotFound(
+        f"no store in {folder} or above it",
+        "make one with `usearch index FOLDER`, or name one with --store",
+    )
+
+
+def open_snapshot(path: Path, *, device: str = "cpu") -> Snapshot:
+    """The newest version of a store.
+
+    Args:
+        path: The store's folder.
+        device: "cpu", or "cuda" / "cuda:N" to score on a GPU (needs faiss-gpu).
+
+    Raises:
+        StoreNotFound: There is no store.
+        StoreError: It is damaged or of a newer format.
+    """
+    path = Path(path).absolute()
+    seen = -1
+    while True:
+        found = manifests.read(path)
+        try:
+            return Snapshot(path, found, device=device)
+        except FileNotFoundError as error:
+            # A writer may have merged this part away after the manifest was read. If the
+            # manifest is still the same one, the part is really missing.
+            if found.version == seen:
+                raise StoreError(
+                    f"{error.filename} is missing",
+                    f"run `usearch rebuild --store {path}`, then index the photos again",
+                ) from error
+            seen = found.version
+
+
+class Snapshot:
+    """One version of a store, read-only.
+
+    A *row* is the position of a segment in this version: parts one after the other, rows of
+    removed photos included (they are never returned). Rows mean nothing in another version;
+    segment ids do.
+
+    Attributes:
+        path: The store's folder.
+        manifest: What this version is made of.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        known: Sequence[Part] = (),
+        *,
+        device: str = "cpu",
+    ) -> None:
+        self.path = path
+        self.manifest = manifest
+        self.device = device
+        held = {part.entry.id: part for part in known}
+        self.parts = [
+            held[entry.id] if entry.id in held else Part(path, entry, manifest.space.dim)
+            for entry in manifest.parts
+        ]
+        sizes = [entry.segments for entry in manifest.parts]
+        self.offsets: RowArray = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
+
+    @property
+    def version(self) -> int:
+        """Number of the commit that made it; grows by one each time."""
+        return self.manifest.version
+
+    @property
+    def space(self) -> EmbeddingSpace:
+        """The space of its vectors."""
+        return self.manifest.space
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset that indexed it."""
+        return self.manifest.preset
+
+    @property
+    def segmenter(self) -> str:
+        """Name of the segmenter that cut it."""
+        return self.manifest.segmenter
+
+    @property
+    def segmenter_settings(self) -> dict[str, Any]:
+        """Settings of the segmenter."""
+        return self.manifest.segmenter_settings
+
+    @property
+    def n_photos(self) -> int:
+        """Photos, failed ones included, removed ones not."""
+        return sum(e.photos - len(e.removed) for e in self.manifest.parts)
+
+    @property
+    def n_segments(self) -> int:
+        """Segments of the photos that are there."""
+        return sum(e.segments - e.dead_rows for e in self.manifest.parts)
+
+    def live_rows(self) -> RowArray:
+        """All rows that are there, int64, ascending."""
+        return np.flatnonzero(self._alive).astype(np.int64)
+
+    def photos(self) -> pa.Table:
+        """Photos that are there, by id: all columns of `PhotoRow`, names in stored form."""
+        return self._photos
+
+    def photo_records(self) -> list[PhotoRow]:
+        """Photos that are there, by id, names as Python's file functions take them."""
+        return part_files.photo_rows(self._photos)
+
+    def rows_of_photo(self, photo_id: int) -> RowArray:
+        """Rows of a photo's segments, int64, in the order of their ids.
+
+        Raises:
+            UsageError: No such photo in this version.
+        """
+        ids, first, counts = self._places
+        at = int(np.searchsorted(ids, photo_id))
+        if at == len(ids) or ids[at] != photo_id:
+            raise UsageError(f"no photo {photo_id} in this version of {self.path}")
+        return np.arange(first[at], first[at] + counts[at], dtype=np.int64)
+
+    def segments(self, rows: RowArray) -> pa.Table:
+        """Segments of rows, in their order.
+
+        Returns:
+            Columns segment_id, photo_id, path, root, width, height, x0, y0, x1, y1 (pixels of
+            the photo as shown), area_share, score, parent, depth, mask_h, mask_w, rle.
+        """
+        rows = self._checked_rows(rows)
+        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
+        tables, places = [], []
+        for at in np.unique(part_of):
+            place = np.flatnonzero(part_of == at)
+            tables.append(self.parts[at].segments_at(rows[place] - self.offsets[at]))
+            places.append(place)
+        if not tables:
+            found = part_files.SEGMENT_SCHEMA.empty_table()
+        else:
+            back = np.empty(len(rows), np.int64)
+            back[np.concatenate(places)] = np.arange(len(rows))
+            found = pa.concat_tables(tables).take(back)
+        ids = self._photos["photo_id"].to_numpy()
+        owner = np.searchsorted(ids, found["photo_id"].to_numpy())
+        photos = self._photos.select(["path", "root", "width", "height"]).take(owner)
+        for i, name in enumerate(photos.column_names):
+            found = found.add_column(2 + i, photos.schema.field(name), photos[name])
+        return found
+
+    def vectors(self, rows: RowArray) -> FloatArray:
+        """Vectors of rows, float32 [n, D], in their order."""
+        rows = self._checked_rows(rows)
+        out = np.empty((len(rows), self.space.dim), np.float32)
+        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
+        for at in np.unique(part_of):
+            part = self.parts[at]
+            part.verify(part_files.VECTORS)
+            place = part_of == at
+            out[place] = part.vectors[rows[place] - self.offsets[at]]
+        return out
+
+    def search(
+        self, queries: FloatArray, k: int, allowed: RowArray | None = None
+    ) -> tuple[FloatArray, RowArray]:
+        """The segments nearest to each query.
+
+        Args:
+            queries: float32 [q, D].
+            k: How many; at least 1.
+            allowed: Rows among which to search, int64; None = all. Exact, whatever they are.
+
+        Returns:
+            Cosines float32 [q, k'] and rows int64 [q, k'], best first, k' = min(k, rows there).
+
+        Raises:
+            UsageError: k below 1, queries of another dimension or not finite.
+            StoreError: A vector file is damaged.
+        """
+        queries = checked_queries(queries, self.space.dim)
+        if k < 1:
+            raise UsageError(f"{k} results were asked for", "ask for at least 1")
+        for part in self.parts:
+            part.verify(part_files.VECTORS)
+        if allowed is None:
+            return search_blocks(self._blocks(self._alive), queries, k)
+        mask = np.zeros(int(self.offsets[-1]), bool)
+        mask[self._checked_rows(np.asarray(allowed, np.int64), dead=True)] = True
+        mask &= self._alive
+        rows = np.flatnonzero(mask).astype(np.int64)
+        if len(rows) <= _FEW:
+            return search_rows(self._gather(rows), rows, queries, k)
+        return search_blocks(self._blocks(mask), queries, k)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """SQL over this version: views `photos` and `segments` (with `row`, without `rle`).
+
+        The connection is in memory, sees nothing but the two views, and can open no file.
+        """
+        from usearch.store.sql import connect
+
+        return connect(self)
+
+    def info(self) -> dict[str, object]:
+        """What the store holds, as plain JSON values."""
+        from usearch.store.report import describe
+
+        return describe(self)
+
+    @cached_property
+    def _alive(self) -> Any:
+        alive = np.ones(int(self.offsets[-1]), bool)
+        for offset, entry in zip(self.offsets, self.manifest.parts, strict=False):
+            for gone in entry.removed:
+                first = int(offset) + gone.first_row
+                alive[first : first + gone.n_rows] = False
+        return alive
+
+    @cached_property
+    def _photos(self) -> pa.Table:
+        rows = pa.concat_tables(
+            [part_files.PHOTO_SCHEMA.empty_table()] + [p.photos for p in self.parts]
+        )
+        removed = {r.photo_id for e in self.manifest.parts for r in e.removed}
+        ids = rows["photo_id"].to_numpy()
+        moves = pa.concat_tables(
+            [part_files.PHOTO_SCHEMA.empty_table()] + [p.moves for p in self.parts]
+        )
+        place = np.arange(len(ids))
+        order = np.argsort(ids, kind="stable")
+        for i, moved in enumerate(moves["photo_id"].to_pylist()):
+            at = int(np.searchsorted(ids, moved, sorter=order))
+            if at < len(ids) and ids[order[at]] == moved:
+                place[order[at]] = len(ids) + i
+        live = order[~np.isin(ids[order], list(removed))] if removed else order
+        return pa.concat_tables([rows, moves]).take(place[live]).combine_chunks()
+
+    @cached_property
+    def _places(self) -> tuple[RowArray, RowArray, RowArray]:
+        """Ids, first rows and row counts of the photos that are there, by id."""
+        ids, first, counts = [], [], []
+        for offset, part in zip(self.offsets, self.parts, strict=False):
+            n = part.photos["n_segments"].to_numpy().astype(np.int64)
+            ids.append(part.photos["photo_id"].to_numpy())
+            first.append(int(offset) + np.cumsum(n) - n)
+            counts.append(n)
+        joined = [
+            np.concatenate([np.zeros(0, np.int64), *column]) for column in (ids, first, counts)
+        ]
+        kept = np.isin(joined[0], self._photos["photo_id"].to_numpy())
+        order = np.argsort(joined[0][kept], kind="stable")
+        return joined[0][kept][order], joined[1][kept][order], joined[2][kept][order]
+
+    def _checked_rows(self, rows: RowArray, *, dead: bool = False) -> RowArray:
+        rows = np.asarray(rows, np.int64).reshape(-1)
+        if len(rows) and (rows.min() < 0 or rows.max() >= self.offsets[-1]):
+            raise UsageError(f"rows outside this version of {self.path}")
+        if not dead and not self._alive[rows].all():
+            raise UsageError(f"rows of removed photos of {self.path}")
+        return rows
+
+    def _blocks(self, mask: Any) -> list[Block]:
+        blocks = []
+        for offset, part in zip(self.offsets, self.parts, strict=False):
+            alive = mask[offset : offset + part.entry.segments]
+            blocks.append(Block(int(offset), part.vectors, None if alive.all() else alive))
+        return blocks
+
+    def _gather(self, rows: RowArray) -> Any:
+        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
+        out = np.empty((len(rows), self.space.dim), np.float16)
+        for at in np.unique(part_of):
+            place = part_of == at
+            out[place] = self.parts[at].vectors[rows[place] - self.offsets[at]]
+        return out
