@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from usearch.errors import InputError
+from usearch.render.safe_text import printable
 
 PHOTO_SUFFIXES = frozenset(
     f".{ending}"
@@ -230,14 +231,6 @@ class _Walk:
         if not fits:
             self.survey.other_suffixes[suffix] += 1
         return fits
-
-
-def printable(path: str) -> str:
-    """A path for people: control characters and undecodable bytes escaped, one line."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in path
-    )
 
 
 def _found(root: str, path: str, status: os.stat_result) -> FoundPhoto:

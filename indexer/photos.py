@@ -25,7 +25,7 @@ from pathlib import Path
 from PIL import Image as Pillow
 from PIL import ImageFile, UnidentifiedImageError
 
-from indexer.discovery import FoundPhoto, Survey, discover, printable
+from indexer.discovery import FoundPhoto, Survey, discover
 from indexer.pixels import upright_rgb
 from usearch.records import Image
 
@@ -40,7 +40,6 @@ __all__ = [
     "decode",
     "discover",
     "hash_file",
-    "printable",
 ]
 
 MAX_SIDE = 1024

@@ -1,0 +1,349 @@
+"""Photos to a store: discover, compare, decode, cut, embed, commit.
+
+    discover -> make_plan -> Crew (decode -> segment -> embed) -> Writer.add
+
+A run can end at any instant. What was committed stays, what was not is found again by the
+next run, and no photo is ever in the store twice: each commit replaces the old rows of its
+photos in the same step.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+from indexer.discovery import Survey, discover
+from indexer.one_photo import Load, Loaded, Outcome, Reading
+from indexer.photos import MAX_PIXELS
+from indexer.planning import KnownPhotos, Plan, make_plan
+from indexer.reports import IndexReport, Progress, SkippedPhoto
+from indexer.workers import Alone, Crew
+from usearch.errors import InputError, StoreNotFound
+from usearch.render.safe_text import printable
+from usearch.store import IndexedPhoto, PhotoRow, Snapshot, Writer, open_snapshot, open_writer
+from usearch.store.lock import WriteLock
+
+_COMMIT_PHOTOS = 200
+_COMMIT_BYTES = 64_000_000
+_COMMIT_SECONDS = (2.0, 60.0)
+"""A commit is due after 2 s at first, later after a tenth of the run so far, at most 60 s: the
+first photos can be searched at once, and a long run does not leave thousands of parts."""
+
+
+def index_photos(
+    roots: Sequence[Path],
+    store: Path,
+    load: Load,
+    *,
+    preset: str,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    follow_links: bool = False,
+    workers: int | None = None,
+    prune: bool = False,
+    force: bool = False,
+    retry: bool = False,
+    verify: bool = False,
+    limit: int | None = None,
+    max_pixels: int = MAX_PIXELS,
+    allow_truncated: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> IndexReport:
+    """Brings a store up to date with the photos below some folders.
+
+    Args:
+        roots: Folders or single files.
+        store: The store's folder; made when absent.
+        load: Makes segmenter and embedder; each worker process calls it, so it must be
+            importable by name (a function, or a `functools.partial` of one).
+        preset: Name of the preset that `load` loads, for the manifest.
+        include: See `indexer.discovery.discover`.
+        exclude: See there.
+        follow_links: See there.
+        workers: Worker processes; by default one a core. 0 works in this process, without
+            protection from crashing decoders.
+        prune: Take photos out of the store whose file is gone.
+        force: Prune even when a root has lost all its photos.
+        retry: Try photos again that could not be read before.
+        verify: Compare the content of unchanged photos as well.
+        limit: Index at most so many photos in this run.
+        max_pixels: See `indexer.photos.decode`.
+        allow_truncated: See there.
+        progress: Is called often, from this thread.
+
+    Raises:
+        InputError: A root is missing, or there is no photo at all.
+        StoreBusy: Another process writes this store.
+        StoreError: The store is damaged, newer, read-only, or of another space.
+        ModelError: Weights or a package are missing.
+        ResourceError: Disk or memory ran out; what was committed stays.
+    """
+    start = time.monotonic()
+    tell = progress or (lambda _: None)
+    tell(Progress("looking"))
+    report = IndexReport()
+    survey = report.survey
+    found = list(
+        discover(
+            roots, include, exclude, leave_out=[store], follow_links=follow_links, survey=survey
+        )
+    )
+    report.found = len(found)
+    folders = [os.path.abspath(root) for root in roots]  # noqa: PTH100 - keeps links
+
+    def planned(snapshot: Snapshot | None) -> Plan:
+        return make_plan(
+            found,
+            KnownPhotos(snapshot),
+            folders,
+            max_pixels=max_pixels,
+            retry=retry,
+            verify=verify,
+            limit=limit,
+        )
+
+    snapshot = _snapshot_if_any(store)
+    plan = planned(snapshot)
+    if not found and not plan.gone:
+        raise _nothing_found(folders, survey)
+    if prune and plan.empty_roots and not force:
+        raise InputError(
+            f"nothing is left in {printable(plan.empty_roots[0])}, which the store has photos of: "
+            "nothing was removed",
+            "Is the disk mounted? When the photos really are gone, add --force.",
+        )
+    same_preset = snapshot is not None and snapshot.preset == preset
+    with _interrupts() as stop:
+        if snapshot is not None and same_preset and not plan.tasks:
+            # Nothing to embed: neither a worker nor a model is needed.
+            _count(plan, report)
+            if plan.moves or (prune and plan.gone):
+                with _writer(store, preset, _made_by(snapshot)) as writer:
+                    _tidy(plan, writer, report, prune=prune)
+        else:
+            if snapshot is not None:
+                WriteLock(snapshot.path).release()  # refuse before any model is loaded
+            tell(Progress("loading", total=len(plan.tasks)))
+            reading = Reading(max_pixels=max_pixels, allow_truncated=allow_truncated)
+            with _crew(load, reading, workers, len(plan.tasks)) as crew:
+                loaded = crew.wait_until_loaded(stop.asked)
+                if loaded is not None:
+                    with _writer(store, preset, loaded) as writer:
+                        if snapshot is None or writer.snapshot.version != snapshot.version:
+                            plan = planned(writer.snapshot)
+                        _count(plan, report)
+                        _tidy(plan, writer, report, prune=prune)
+                        _work(plan, crew, writer, report, stop, tell)
+        report.stopped_by = stop.signal
+    report.seconds = time.monotonic() - start
+    return report
+
+
+def _snapshot_if_any(store: Path) -> Snapshot | None:
+    try:
+        return open_snapshot(store)
+    except StoreNotFound:
+        return None
+
+
+def _made_by(snapshot: Snapshot) -> Loaded:
+    return Loaded(snapshot.space, snapshot.segmenter, snapshot.segmenter_settings)
+
+
+def _writer(store: Path, preset: str, loaded: Loaded) -> Writer:
+    return open_writer(
+        store,
+        space=loaded.space,
+        preset=preset,
+        segmenter=loaded.segmenter,
+        segmenter_settings=loaded.segmenter_settings,
+    )
+
+
+def _crew(load: Load, reading: Reading, workers: int | None, n_tasks: int) -> Crew | Alone:
+    cores = len(os.sched_getaffinity(0))
+    size = min(cores if workers is None else workers, max(n_tasks, 1))
+    if size == 0:
+        return Alone(load, reading)
+    return Crew(load, reading, size, threads=max(1, cores // size))
+
+
+def _nothing_found(roots: Sequence[str], survey: Survey) -> InputError:
+    where = ", ".join(printable(root) for root in roots)
+    others = ", ".join(
+        f"{count} {suffix or 'without ending'}"
+        for suffix, count in survey.other_suffixes.most_common(5)
+    )
+    said = [f"other files: {others}"] if others else []
+    said += [f"{survey.hidden} hidden"] if survey.hidden else []
+    said += [f"{survey.links_left_out} links left out"] if survey.links_left_out else []
+    said += [f"{len(survey.unreadable)} unreadable folders"] if survey.unreadable else []
+    return InputError(
+        f"no photos in {where}" + (f" ({'; '.join(said)})" if said else ""),
+        "Give a folder that holds photos; --include '*.ext' takes other endings.",
+    )
+
+
+def _count(plan: Plan, report: IndexReport) -> None:
+    report.unchanged = plan.unchanged
+    report.failed_before = plan.failed_before
+    report.postponed = plan.postponed
+    report.gone = len(plan.gone)
+
+
+def _tidy(plan: Plan, writer: Writer, report: IndexReport, *, prune: bool) -> None:
+    """Writes what needs no photo to be read: moves, and removals when asked for."""
+    if plan.moves:
+        writer.rename(plan.moves)
+        report.moved = len(plan.moves)
+    if prune and plan.gone:
+        writer.remove(plan.gone)
+        report.removed = len(plan.gone)
+        report.gone = 0
+
+
+def _work(
+    plan: Plan,
+    crew: Crew | Alone,
+    writer: Writer,
+    report: IndexReport,
+    stop: _Stop,
+    tell: Callable[[Progress], None],
+) -> None:
+    """Runs the tasks and commits their outcomes batch by batch."""
+    batch = _Batch(writer, report)
+    stream = crew.outcomes(plan.tasks, stop.asked)
+    done = 0
+    while True:
+        try:
+            outcome = next(stream)
+        except StopIteration:
+            break
+        except Exception:
+            batch.commit()  # what is finished is not lost with the photo that failed
+            raise
+        if outcome is not None:
+            done += 1
+            batch.take(outcome)
+        if batch.is_due():
+            batch.commit()
+        tell(Progress("indexing", done, len(plan.tasks), report.segments, len(report.skipped)))
+    batch.commit()
+    report.rejected = writer.rejected
+    if not stop.asked():
+        tell(Progress("finishing", done, done, report.segments, len(report.skipped)))
+        start = time.monotonic()
+        writer.finish()
+        report.stage_seconds["store"] += time.monotonic() - start
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Outcomes that wait for the next commit."""
+
+    writer: Writer
+    report: IndexReport
+    photos: list[IndexedPhoto] = field(default_factory=list)
+    replaces: list[int] = field(default_factory=list)
+    touched: dict[int, PhotoRow] = field(default_factory=dict)
+    n_bytes: int = 0
+    began: float = field(default_factory=time.monotonic)
+    committed: float = field(default_factory=time.monotonic)
+
+    def take(self, outcome: Outcome) -> None:
+        """Adds an outcome and counts it in the report."""
+        task, indexed, report = outcome.task, outcome.indexed, self.report
+        for stage, seconds in zip(("decode", "segment", "embed"), outcome.seconds, strict=True):
+            report.stage_seconds[stage] += seconds
+        if indexed is None:
+            self._touch(outcome)
+            return
+        row = indexed.photo
+        if row.status != "ok":
+            report.skipped.append(SkippedPhoto(task.photo.full_path, row.status, row.detail))
+            if row.status == "vanished":
+                return  # nothing to remember: the next discovery does not find it
+        else:
+            report.indexed += 1
+            report.changed += task.known is not None
+            report.segments += row.n_segments
+        self.photos.append(indexed)
+        if task.known is not None:
+            self.replaces.append(task.known.photo_id)
+        if indexed.segments is not None and indexed.vectors is not None:
+            self.n_bytes += indexed.vectors.nbytes + sum(map(len, indexed.segments.rles))
+
+    def _touch(self, outcome: Outcome) -> None:
+        """The content is the known one: its row gets the new time, its vectors stay."""
+        known = outcome.task.known
+        assert known is not None, "only known content is the same"
+        row = replace(known, bytes=outcome.n_bytes, mtime_ns=outcome.mtime_ns)
+        if row == known:
+            self.report.unchanged += 1
+        else:
+            self.report.touched += 1
+            self.touched[known.photo_id] = row
+
+    def is_due(self) -> bool:
+        """Whether it is time to commit."""
+        now = time.monotonic()
+        low, high = _COMMIT_SECONDS
+        patience = min(max(low, (now - self.began) / 10), high)
+        return (
+            len(self.photos) + len(self.touched) >= _COMMIT_PHOTOS
+            or self.n_bytes >= _COMMIT_BYTES
+            or now - self.committed >= patience
+        )
+
+    def commit(self) -> None:
+        """Makes the batch durable and begins a new one."""
+        start = time.monotonic()
+        if self.photos:
+            self.writer.add(self.photos, self.replaces)
+        if self.touched:
+            self.writer.rename(self.touched)
+        self.photos, self.replaces, self.touched, self.n_bytes = [], [], {}, 0
+        self.committed = time.monotonic()
+        self.report.stage_seconds["store"] += self.committed - start
+
+
+@dataclass(slots=True)
+class _Stop:
+    """Which signal asked the run to end."""
+
+    signal: int | None = None
+
+    def asked(self) -> bool:
+        """Whether the run should end."""
+        return self.signal is not None
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Stop]:
+    """Turns the first Ctrl-C or SIGTERM into a request to end, the second into the end.
+
+    Ending at once is safe: a commit is one rename, and workers leave with their parent.
+    """
+    stop = _Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # signals belong to the main thread; the caller handles them
+        return
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        if stop.asked():
+            os._exit(128 + number)
+        stop.signal = number
+
+    saved = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in saved.items():
+            signal.signal(number, handler)
