@@ -52,6 +52,7 @@ def index_photos(
     retry: bool = False,
     verify: bool = False,
     limit: int | None = None,
+    dry_run: bool = False,
     max_pixels: int = MAX_PIXELS,
     allow_truncated: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -74,6 +75,7 @@ def index_photos(
         retry: Try photos again that could not be read before.
         verify: Compare the content of unchanged photos as well.
         limit: Index at most so many photos in this run.
+        dry_run: Only find out what there is to do.
         max_pixels: See `indexer.photos.decode`.
         allow_truncated: See there.
         progress: Is called often, from this thread.
@@ -113,6 +115,11 @@ def index_photos(
     plan = planned(snapshot)
     if not found and not plan.gone:
         raise _nothing_found(folders, survey)
+    if dry_run:
+        _count(plan, report)
+        report.moved = len(plan.moves)
+        report.seconds = time.monotonic() - start
+        return report
     if prune and plan.empty_roots and not force:
         raise InputError(
             f"nothing is left in {printable(plan.empty_roots[0])}, which the store has photos of: "
@@ -195,6 +202,7 @@ def _count(plan: Plan, report: IndexReport) -> None:
     report.unchanged = plan.unchanged
     report.failed_before = plan.failed_before
     report.postponed = plan.postponed
+    report.to_do = len(plan.tasks)
     report.gone = len(plan.gone)
 
 

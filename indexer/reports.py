@@ -42,6 +42,7 @@ class IndexReport:
 
     Attributes:
         found: Photos found below the roots.
+        to_do: Photos that this run had to read.
         unchanged: Photos that needed nothing.
         indexed: Photos cut and embedded in this run, those that changed included.
         changed: Photos of `indexed` that took the place of an older row.
@@ -62,6 +63,7 @@ class IndexReport:
     """
 
     found: int = 0
+    to_do: int = 0
     unchanged: int = 0
     indexed: int = 0
     changed: int = 0
