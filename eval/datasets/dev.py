@@ -15,6 +15,17 @@ from eval.datasets.records import BoxPhoto, MapSet, RegionSet
 from usearch.errors import InputError, UsageError
 
 REGION_SETS = ("coco-stuff100", "coco-captions80", "lvis7")
+_CAMVID_SYNONYMS = {
+    "pole": ("column",),
+    "pavement": ("sidewalk",),
+    "tree": ("bush",),
+    "sign symbol": ("traffic sign",),
+    "car": ("truck", "bus", "van"),
+    "pedestrian": ("person",),
+    "bicyclist": ("cyclist",),
+}
+"""What CamVid's class names mean by its own description, in everyday words."""
+
 MAP_SETS = ("camvid60", "ade150", "coco-stuffmap8")
 
 
@@ -42,7 +53,8 @@ def map_set(data: Path, name: str) -> MapSet:
     lines = _lines(folder / "classes.txt")
     names: list[tuple[str, ...]]
     if name == "camvid60":  # the last line names value 11, which is not labelled
-        names, values = [(line,) for line in lines[:11]], list(range(11))
+        names = [(line, *_CAMVID_SYNONYMS.get(line, ())) for line in lines[:11]]
+        values = list(range(11))
     elif name == "ade150":  # value 0 is not labelled; commas separate synonyms
         names = [tuple(word.strip() for word in line.split(",")) for line in lines]
         values = list(range(1, len(lines) + 1))
