@@ -186,7 +186,6 @@ def index(
 
 def _store_folder(store: Path | None) -> Path:
     """The store to write: the one named, the nearest one, or a new one here."""
-    from usearch.opened import is_store
     from usearch.store import find_store
 
     if store is None:
@@ -195,7 +194,8 @@ def _store_folder(store: Path | None) -> Path:
         except StoreNotFound:
             return Path.cwd() / ".usearch"
     inside = store / ".usearch"
-    return inside if not is_store(store) and is_store(inside) and inside.is_dir() else store
+    holds_one = (inside / "manifest.json").exists() and not (store / "manifest.json").exists()
+    return inside if holds_one else store
 
 
 def _snapshot_if_any(folder: Path) -> Snapshot | None:
