@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 
 from usearch.errors import InputError, StoreError
 from usearch.masks import area, box_of, rle_to_counts
-from usearch.store import compact, files
+from usearch.records import FloatArray, IntArray
+from usearch.store import commits, files
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.manifest import Manifest
-from usearch.store.parts import Part
+from usearch.store.parts import Part, RowArray
 from usearch.store.snapshot import Snapshot
+from usearch.store.vectors import BoolArray
 
 _UNIT = 2e-3
 """How far from 1 the length of a vector may be: float16 rounding stays well inside."""
@@ -104,29 +106,30 @@ def _check_part(part: Part) -> Iterator[str]:
     yield from _rows(part.folder / part_files.VECTORS, "vector", ~(abs(lengths - 1) < _UNIT))
 
 
-def _rows(where: Path, what: str, bad: np.ndarray) -> Iterator[str]:
+def _rows(where: Path, what: str, bad: BoolArray) -> Iterator[str]:
     rows = np.flatnonzero(bad)
     if len(rows):
         shown = ", ".join(map(str, rows[:_SHOWN])) + (", ..." if len(rows) > _SHOWN else "")
         yield f"{where}: wrong {what} in {len(rows):,} row(s): {shown}"
 
 
-def _parents_good(segments: pa.Table, ids: np.ndarray, base: np.ndarray) -> np.ndarray:
-    """Rows whose parent is a smaller depth of the same photo, or that have none and depth 0."""
-    parent = segments["parent"]
-    none = pc.is_null(parent).to_numpy()
-    value = pc.fill_null(parent, -1).to_numpy()
+def _parents_good(segments: pa.Table, ids: RowArray, base: RowArray) -> BoolArray:
+    """Rows without parent and of depth 0, or one deeper than a parent of the same photo."""
+    parents = pc.fill_null(segments["parent"], -1).to_numpy()
     depth = segments["depth"].to_numpy()
-    at = np.searchsorted(ids, value)
-    here = (at < len(ids)) & (ids[np.minimum(at, len(ids) - 1)] == value) if len(ids) else none
-    at = np.minimum(at, max(len(ids) - 1, 0))
-    inside = here & (base[at] == base) & (depth[at] == depth - 1) if len(ids) else none
-    return np.where(none, depth == 0, inside)
+    good: BoolArray = (parents < 0) & (depth == 0)
+    rows = np.flatnonzero(parents >= 0)
+    at = np.searchsorted(ids, parents[rows])
+    rows, at = rows[at < len(ids)], at[at < len(ids)]
+    good[rows] = (
+        (ids[at] == parents[rows]) & (base[at] == base[rows]) & (depth[at] == depth[rows] - 1)
+    )
+    return good
 
 
 def _masks_bad(
-    segments: pa.Table, boxes: np.ndarray, width: np.ndarray, height: np.ndarray
-) -> np.ndarray:
+    segments: pa.Table, boxes: FloatArray, width: IntArray, height: IntArray
+) -> BoolArray:
     bad = np.zeros(len(segments), bool)
     columns = [segments[c].to_pylist() for c in ("rle", "mask_h", "mask_w", "area_share")]
     for i, (rle, mask_h, mask_w, share) in enumerate(zip(*columns, strict=True)):
@@ -146,7 +149,7 @@ def _masks_bad(
     return bad
 
 
-def _lengths(part: Part) -> np.ndarray:
+def _lengths(part: Part) -> FloatArray:
     lengths = np.empty(len(part.vectors), np.float32)
     for start in range(0, len(part.vectors), 16_384):
         some = part.vectors[start : start + 16_384].astype(np.float32)
@@ -202,7 +205,7 @@ def _strays(path: Path, manifest: Manifest | None) -> list[str]:
     """Files that belong to no version. The next run of a writer removes its own leftovers."""
     strays = [p for p in path.iterdir() if p.name not in _KNOWN]
     if manifest is not None:
-        named = compact.named(path)
+        named = commits.named(path)
         for folder in ("parts", "index"):
             if (path / folder).is_dir():
                 strays += [p for p in (path / folder).iterdir() if p.name not in named]

@@ -1,4 +1,4 @@
-"""Commits and what keeps a store small: merging parts, dropping the dead, collecting files.
+"""What keeps a store small: merging parts and dropping the dead.
 
 Small parts are merged as they pile up (eight of a size make one of the next), so the number
 of parts grows with the logarithm of the store. Merging keeps the order of photos.
@@ -8,86 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from usearch import __version__
-from usearch.store import files
+from usearch.store import commits
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
+from usearch.store.ivf import ensure_index
 from usearch.store.lock import WriteLock
-from usearch.store.manifest import Manifest, PartEntry
+from usearch.store.manifest import PartEntry
 from usearch.store.parts import HalfArray, Part, RowArray
 from usearch.store.snapshot import Snapshot
 
 _FAN = 8
 _DEAD_SHARE = 0.25
 _DEAD_ROWS = 10_000
-
-
-def commit(snapshot: Snapshot, manifest: Manifest) -> Snapshot:
-    """Make a manifest the next version of a store; the caller holds the write lock.
-
-    Returns:
-        The new version, which shares the parts that stayed.
-    """
-    changed = replace(
-        manifest,
-        version=snapshot.version + 1,
-        changed_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        written_by=__version__,
-        warnings=(),
-    )
-    manifests.write(snapshot.path, changed)
-    return Snapshot(snapshot.path, changed, known=snapshot.parts)
-
-
-def collect(store: Path) -> int:
-    """Remove parts and indexes that neither the manifest nor the one before it names.
-
-    The caller holds the write lock. Only names that this program makes are touched.
-
-    Returns:
-        Bytes freed.
-    """
-    kept = named(store)
-    freed = 0
-    for folder in ("parts", "index"):
-        try:
-            found = sorted((store / folder).iterdir())
-        except FileNotFoundError:
-            continue
-        for path in found:
-            if path.name in kept or not is_ours(path.name):
-                continue
-            freed += files.remove_folder(path) if path.is_dir() else files.remove(path)
-    for leftover in (manifests.NAME, manifests.PREVIOUS):
-        freed += files.remove(store / f"{leftover}.tmp")
-    return freed
-
-
-def is_ours(name: str) -> bool:
-    """Whether a name is one that this program gives to parts and index files."""
-    number, _, rest = name.partition("-")
-    return len(number) == 8 and number.isdigit() and len(rest.partition(".")[0]) == 8
-
-
-def named(store: Path) -> set[str]:
-    """Parts and index files that the manifest or the one before it names."""
-    found_names: set[str] = set()
-    for name in (manifests.NAME, manifests.PREVIOUS):
-        path = store / name
-        try:
-            found = manifests.from_bytes(files.read_file(path), path)
-        except FileNotFoundError:
-            continue
-        found_names |= {entry.id for entry in found.parts}
-        if found.index is not None:
-            found_names.add(found.index.file)
-    return found_names
 
 
 def merge_small(snapshot: Snapshot) -> Snapshot:
@@ -102,8 +39,8 @@ def merge_small(snapshot: Snapshot) -> Snapshot:
     if len(entries) - first < _FAN:
         return snapshot
     merged = merge_parts(snapshot, first, len(entries))
-    new = commit(snapshot, replace(snapshot.manifest, parts=(*entries[:first], *merged)))
-    collect(snapshot.path)
+    new = commits.commit(snapshot, replace(snapshot.manifest, parts=(*entries[:first], *merged)))
+    commits.collect(snapshot.path)
     return new
 
 
@@ -112,12 +49,11 @@ def _level(entry: PartEntry) -> int:
     return int(np.log2(max(entry.segments, entry.photos, 1)) / 3)
 
 
-def finish(snapshot: Snapshot) -> Snapshot:
-    """Drop the dead when they are many, then build the derived index when it pays."""
+def drop_dead(snapshot: Snapshot) -> Snapshot:
+    """Compact when a quarter of the rows belongs to removed photos, and they are many."""
     dead = sum(e.dead_rows for e in snapshot.manifest.parts)
     if dead > _DEAD_ROWS and dead > _DEAD_SHARE * (dead + snapshot.n_segments):
-        snapshot = compact_all(snapshot)
-    collect(snapshot.path)
+        return compact_all(snapshot)
     return snapshot
 
 
@@ -135,12 +71,13 @@ def compact_store(path: Path) -> int:
     lock = WriteLock(path)
     try:
         before = _size(path)
-        snapshot = Snapshot(path, manifests.read(path))
-        snapshot = compact_all(snapshot)
-        # The version before is given up as well, or its parts would stay.
-        commit(snapshot, snapshot.manifest)
-        collect(path)
-        return before - _size(path)
+        opened = Snapshot(path, manifests.read(path))
+        snapshot = ensure_index(compact_all(opened))
+        if snapshot is not opened:
+            # The version before is given up as well, or its parts would stay.
+            commits.commit(snapshot, snapshot.manifest)
+        commits.collect(path)
+        return max(0, before - _size(path))
     finally:
         lock.release()
 
@@ -151,7 +88,7 @@ def compact_all(snapshot: Snapshot) -> Snapshot:
     if not entries or (len(entries) == 1 and not entries[0].removed and not entries[0].moves):
         return snapshot
     merged = merge_parts(snapshot, 0, len(entries))
-    return commit(snapshot, replace(snapshot.manifest, parts=tuple(merged), index=None))
+    return commits.commit(snapshot, replace(snapshot.manifest, parts=tuple(merged), index=None))
 
 
 def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:

@@ -179,6 +179,7 @@ def make_folder(path: Path) -> None:
     for folder in reversed(missing):
         with explained(folder):
             os.mkdir(folder)
+    for folder in missing:
         sync_folder(folder.parent)
 
 
@@ -262,7 +263,7 @@ def crc32(data: Bytes) -> int:
     """CRC-32 (that of zip and PNG) of a mapped file."""
     value = 0
     for start in range(0, len(data), _CHUNK):
-        value = zlib.crc32(memoryview(data[start : start + _CHUNK]), value)
+        value = zlib.crc32(data[start : start + _CHUNK].data, value)
     return value
 
 

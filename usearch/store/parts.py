@@ -211,7 +211,6 @@ def write_part(
         if moves is not None and len(moves):
             sums[MOVES] = _write_parquet(folder / MOVES, PHOTO_SCHEMA, [moves])
         files.sync_folder(folder)
-        files.sync_folder(folder.parent)
     except BaseException:
         discard(folder)
         raise

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from usearch.errors import StoreError
-from usearch.store import compact
+from usearch.store import commits
 from usearch.store import manifest as manifests
+from usearch.store.ivf import ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
 from usearch.store.parts import Part
@@ -55,9 +56,15 @@ def rebuild_store(path: Path) -> list[str]:
                 continue
             kept.append(entry)
             held.append(part)
+        new = replace(manifest, parts=tuple(kept), index=manifest.index, warnings=())
+        if len(kept) < len(manifest.parts):
+            new = replace(new, index=None)
+        snapshot = Snapshot(path, new, known=held)
         if done:
-            new = replace(manifest, parts=tuple(kept), index=None, warnings=())
-            compact.commit(Snapshot(path, new, known=held), new)
+            snapshot = commits.commit(snapshot, new)
+        indexed = ensure_index(snapshot)
+        if indexed is not snapshot:
+            done.append(f"built the index anew: {indexed.manifest.index}")
         return done
     finally:
         lock.release()

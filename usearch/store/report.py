@@ -43,5 +43,5 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
         if index is None
         else f"{index.kind}, nprobe {index.nprobe}, covers {index.rows:,} rows, "
         f"recall@10 {index.recall:.3f} when built",
-        "warnings": list(manifest.warnings),
+        "warnings": list(snapshot.warnings),
     }

@@ -17,11 +17,19 @@ import pyarrow as pa
 
 from usearch.errors import StoreError, StoreNotFound, UsageError
 from usearch.records import EmbeddingSpace, FloatArray
+from usearch.store import gpu
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.manifest import Manifest
-from usearch.store.parts import Part, PhotoRow, RowArray
-from usearch.store.vectors import Block, checked_queries, search_blocks, search_rows
+from usearch.store.parts import HalfArray, Part, PhotoRow, RowArray
+from usearch.store.vectors import (
+    Block,
+    BoolArray,
+    checked_queries,
+    merge,
+    search_blocks,
+    search_rows,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -59,6 +67,7 @@ def open_snapshot(path: Path, *, device: str = "cpu") -> Snapshot:
         StoreError: It is damaged or of a newer format.
     """
     path = Path(path).absolute()
+    gpu.device_number(device)
     seen = -1
     while True:
         found = manifests.read(path)
@@ -85,6 +94,7 @@ class Snapshot:
     Attributes:
         path: The store's folder.
         manifest: What this version is made of.
+        warnings: What was wrong and could be lived with, one line each.
     """
 
     def __init__(
@@ -98,6 +108,7 @@ class Snapshot:
         self.path = path
         self.manifest = manifest
         self.device = device
+        self.warnings = list(manifest.warnings)
         held = {part.entry.id: part for part in known}
         self.parts = [
             held[entry.id] if entry.id in held else Part(path, entry, manifest.space.dim)
@@ -205,7 +216,12 @@ class Snapshot:
         return out
 
     def search(
-        self, queries: FloatArray, k: int, allowed: RowArray | None = None
+        self,
+        queries: FloatArray,
+        k: int,
+        allowed: RowArray | None = None,
+        *,
+        exact: bool = False,
     ) -> tuple[FloatArray, RowArray]:
         """The segments nearest to each query.
 
@@ -213,6 +229,7 @@ class Snapshot:
             queries: float32 [q, D].
             k: How many; at least 1.
             allowed: Rows among which to search, int64; None = all. Exact, whatever they are.
+            exact: Search all rows even where an index covers them.
 
         Returns:
             Cosines float32 [q, k'] and rows int64 [q, k'], best first, k' = min(k, rows there).
@@ -224,16 +241,15 @@ class Snapshot:
         queries = checked_queries(queries, self.space.dim)
         if k < 1:
             raise UsageError(f"{k} results were asked for", "ask for at least 1")
-        for part in self.parts:
-            part.verify(part_files.VECTORS)
+        self._verify_vectors()
         if allowed is None:
-            return search_blocks(self._blocks(self._alive), queries, k)
+            return self._search_all(queries, k, exact=exact)
         mask = np.zeros(int(self.offsets[-1]), bool)
         mask[self._checked_rows(np.asarray(allowed, np.int64), dead=True)] = True
         mask &= self._alive
         rows = np.flatnonzero(mask).astype(np.int64)
         if len(rows) <= _FEW:
-            return search_rows(self._gather(rows), rows, queries, k)
+            return search_rows(self.gather(rows), rows, queries, k)
         return search_blocks(self._blocks(mask), queries, k)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
@@ -252,7 +268,44 @@ class Snapshot:
         return describe(self)
 
     @cached_property
-    def _alive(self) -> Any:
+    def index(self) -> Any:
+        """The FAISS index of the first rows, or None; what was wrong with it is in `warnings`."""
+        from usearch.store.ivf import load_index
+
+        index, why = load_index(self)
+        if why:
+            self.warnings.append(why)
+        return index
+
+    def _search_all(
+        self, queries: FloatArray, k: int, *, exact: bool
+    ) -> tuple[FloatArray, RowArray]:
+        if self.device != "cpu" and k <= gpu.MAX_K:
+            return self._on_gpu.search(queries, k)
+        entry = self.manifest.index
+        k = min(k, self.n_segments)
+        if entry is not None and k and not exact and self.index is not None:
+            from usearch.store.ivf import search_index
+
+            near = search_index(
+                self, self.index, queries, k, self._alive[: entry.rows], entry.nprobe
+            )
+            fresh = search_blocks(self._blocks(self._alive, entry.parts), queries, k)
+            found = merge([near, fresh], k)
+            if found[0].shape[1] == k and np.isfinite(found[0]).all():
+                return found
+        return search_blocks(self._blocks(self._alive), queries, k)
+
+    def _verify_vectors(self) -> None:
+        for part in self.parts:
+            part.verify(part_files.VECTORS)
+
+    @cached_property
+    def _on_gpu(self) -> gpu.GpuRows:
+        return gpu.GpuRows(self, self.device)
+
+    @cached_property
+    def _alive(self) -> BoolArray:
         alive = np.ones(int(self.offsets[-1]), bool)
         for offset, entry in zip(self.offsets, self.manifest.parts, strict=False):
             for gone in entry.removed:
@@ -303,14 +356,15 @@ class Snapshot:
             raise UsageError(f"rows of removed photos of {self.path}")
         return rows
 
-    def _blocks(self, mask: Any) -> list[Block]:
+    def _blocks(self, mask: BoolArray, first: int = 0) -> list[Block]:
         blocks = []
-        for offset, part in zip(self.offsets, self.parts, strict=False):
+        for offset, part in zip(self.offsets[first:], self.parts[first:], strict=False):
             alive = mask[offset : offset + part.entry.segments]
             blocks.append(Block(int(offset), part.vectors, None if alive.all() else alive))
         return blocks
 
-    def _gather(self, rows: RowArray) -> Any:
+    def gather(self, rows: RowArray) -> HalfArray:
+        """Stored vectors of rows, float16 [n, D], removed rows not refused."""
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
         out = np.empty((len(rows), self.space.dim), np.float16)
         for at in np.unique(part_of):

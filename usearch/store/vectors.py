@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from usearch.errors import UsageError
+from usearch.errors import ModelError, UsageError
 from usearch.records import FloatArray
 from usearch.store.parts import HalfArray, RowArray
 
@@ -68,7 +68,8 @@ def checked_queries(queries: FloatArray, dim: int) -> FloatArray:
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         raise UsageError("a query vector is not finite or has no length")
-    return found / lengths
+    unit: FloatArray = found / lengths
+    return unit
 
 
 def best_of(scores: FloatArray, rows: RowArray, k: int) -> Found:
@@ -150,7 +151,7 @@ def _pieces(block: Block) -> list[Block]:
 
 
 def _in_threads(pieces: list[Block], queries: FloatArray, k: int) -> list[Found]:
-    import faiss
+    faiss = faiss_module()
 
     def search(piece: Block) -> Found:
         index = half_index(piece.vectors)
@@ -167,6 +168,21 @@ def _in_threads(pieces: list[Block], queries: FloatArray, k: int) -> list[Found]
         return list(pool.map(search, pieces))
 
 
+def faiss_module() -> Any:
+    """FAISS, imported when it is first needed.
+
+    Raises:
+        ModelError: It is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise ModelError(
+            f"FAISS cannot be imported: {error}", "pip install faiss-cpu, or the extra [gpu]"
+        ) from error
+    return faiss
+
+
 def threads() -> int:
     """Threads to use: what OMP_NUM_THREADS says, else the cores this process may use."""
     said = os.environ.get("OMP_NUM_THREADS", "")
@@ -177,8 +193,7 @@ def threads() -> int:
 
 def half_index(vectors: HalfArray) -> Any:
     """A FAISS index over float16 [n, D] where they lie; it must not outlive them."""
-    import faiss
-
+    faiss = faiss_module()
     index = faiss.IndexScalarQuantizer(
         vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
     )
@@ -196,10 +211,9 @@ def half_index(vectors: HalfArray) -> Any:
 
 def _selection(alive: BoolArray | None) -> Any:
     """Search parameters that leave out rows; None = all rows."""
-    import faiss
-
     if alive is None:
         return None
+    faiss = faiss_module()
     bits = np.packbits(alive, bitorder="little")
     selector = faiss.IDSelectorBitmap(len(alive), faiss.swig_ptr(bits))
     parameters = faiss.SearchParameters(sel=selector)

@@ -15,9 +15,10 @@ import pyarrow as pa
 from usearch import __version__
 from usearch.errors import SpaceMismatch, StoreError, StoreNotFound
 from usearch.records import EmbeddingSpace, FloatArray, Segments
-from usearch.store import compact, files
+from usearch.store import commits, compact, files
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
+from usearch.store.ivf import ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import Manifest, PartEntry, RemovedPhoto
 from usearch.store.names import stored_name
@@ -92,7 +93,7 @@ class Writer:
         self.snapshot = snapshot
         self.rejected = 0
         self._lock = lock
-        self.cleaned = compact.collect(path)
+        self.cleaned = commits.collect(path)
         self._ids = {
             (root, name): photo_id
             for photo_id, root, name in zip(
@@ -223,7 +224,8 @@ class Writer:
 
     def finish(self) -> None:
         """After the last batch: drop much that is dead, build the derived index if it pays."""
-        self.snapshot = compact.finish(self.snapshot)
+        self.snapshot = ensure_index(compact.drop_dead(self.snapshot))
+        commits.collect(self.path)
 
     def _removal(self, photo_ids: Sequence[int]) -> list[PartEntry]:
         """The parts of the manifest with photos marked as removed."""
@@ -258,7 +260,7 @@ class Writer:
         return _drop_bad(photo.segments, vectors)
 
     def _commit(self, manifest: Manifest) -> None:
-        self.snapshot = compact.commit(self.snapshot, manifest)
+        self.snapshot = commits.commit(self.snapshot, manifest)
 
     def _merge_small(self) -> None:
         self.snapshot = compact.merge_small(self.snapshot)
