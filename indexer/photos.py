@@ -185,9 +185,10 @@ def _opened(path: str) -> Iterator[BufferedReader]:
         raise PhotoError("vanished", REASONS["vanished"]) from None
     except OSError as error:
         raise PhotoError("unreadable", (error.strerror or str(error)).lower()) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PhotoError("not_a_file", "not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PhotoError("not_a_file", "not a regular file")
         yield file
 
 

@@ -5,7 +5,7 @@ The rules, in one place:
 - 16-bit values are scaled by their own range (65535), never clipped to 8 bits.
 - 32-bit integers: divided so that 65535, or the largest value when that is larger, is white.
 - Floats: 0..1 is black to white; values up to 255 are taken as 8-bit; anything else is
-  stretched from its smallest to its largest finite value. NaN is black.
+  stretched from its smallest to its largest finite value. NaN is black, infinity white.
 - Transparent parts show `BACKGROUND` behind them, as an image viewer would.
 - CMYK with Adobe's marker is stored inverted and is turned back; an embedded colour profile
   that is not sRGB is applied, a broken one ignored.
@@ -122,7 +122,7 @@ def _to_8_bit(values: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
         low, high = 0.0, 1.0
     elif low >= 0.0 and high <= 255.0:
         low, high = 0.0, 255.0
-    grey = np.where(finite, grey, low)
+    grey = np.nan_to_num(grey, nan=low, posinf=high, neginf=low)
     scaled = (np.clip(grey, low, high) - low) * (255.0 / max(high - low, 1e-30))
     rounded: npt.NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return rounded
