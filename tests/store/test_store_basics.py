@@ -62,12 +62,8 @@ def test_boxes_are_in_pixels_of_the_photo_as_shown(
     found = open_snapshot(tmp_path / "s").segments(np.arange(6))
     boxes = np.stack([found[c].to_numpy() for c in ("x0", "y0", "x1", "y1")], 1)
     np.testing.assert_array_equal(boxes, given_photo.segments.boxes * 20)
-    areas = [
-        coco.area({"counts": r, "size": [h, w]}) / (h * w)
-        for r, h, w in zip(
-            *(found[c].to_pylist() for c in ("rle", "mask_h", "mask_w")), strict=True
-        )
-    ]
+    masks = zip(*(found[c].to_pylist() for c in ("rle", "mask_h", "mask_w")), strict=True)
+    areas = [coco.area({"counts": r, "size": [h, w]}) / (h * w) for r, h, w in masks]
     np.testing.assert_allclose(found["area_share"].to_numpy(), areas, rtol=1e-6)
 
 
@@ -283,11 +279,7 @@ def test_pyarrow_and_duckdb_read_the_files_as_documented(tmp_path: Path) -> None
         f"LEFT JOIN '{store}/parts/*/segments.parquet' s USING (photo_id) "
         "GROUP BY path ORDER BY path"
     ).fetchall()
-    assert counted == [("0/0.jpg", 0), ("0/2.jpg", 2), ("0/5.jpg", 5)] + [
-        ("1/0.jpg", 0),
-        ("1/2.jpg", 2),
-        ("1/5.jpg", 5),
-    ]
+    assert counted == [(f"{b}/{n}.jpg", n) for b in (0, 1) for n in (0, 2, 5)]
 
 
 def test_sql_gives_rows_to_search_in_and_sees_nothing_else(tmp_path: Path) -> None:

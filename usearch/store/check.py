@@ -163,12 +163,12 @@ def _check_whole(snapshot: Snapshot) -> Iterator[str]:
         [np.zeros(0, np.int64), *(p.photos["photo_id"].to_numpy() for p in snapshot.parts)]
     )
     removed = [r for e in snapshot.manifest.parts for r in e.removed]
-    for part in snapshot.parts:
+    for part, entry in zip(snapshot.parts, snapshot.manifest.parts, strict=True):
         ids = part.photos["photo_id"].to_numpy()
         counts = part.photos["n_segments"].to_numpy().astype(np.int64)
         first = dict(zip(ids.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
         size = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-        for r in part.entry.removed:
+        for r in entry.removed:
             if (first.get(r.photo_id), size.get(r.photo_id)) != (r.first_row, r.n_rows):
                 yield f"{manifests.NAME}: removed photo {r.photo_id} is not where it says"
     live = every[~np.isin(every, [r.photo_id for r in removed])]

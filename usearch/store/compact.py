@@ -110,7 +110,7 @@ def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
         snapshot.path,
         snapshot.version + 1,
         photos=photos,
-        segments=_live_segments(chosen),
+        segments=_live_segments(snapshot, first, last),
         moves=moves,
     )
     return [entry]
@@ -124,13 +124,13 @@ def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:
     return table.take(pa.array(kept, pa.int64()))
 
 
-def _live_segments(chosen: Sequence[Part]) -> Iterator[tuple[pa.Table, HalfArray]]:
-    for part in chosen:
+def _live_segments(
+    snapshot: Snapshot, first: int, last: int
+) -> Iterator[tuple[pa.Table, HalfArray]]:
+    for at in range(first, last):
+        part = snapshot.parts[at]
         part.verify(part_files.VECTORS)
-        alive = np.ones(part.entry.segments, bool)
-        for gone in part.entry.removed:
-            alive[gone.first_row : gone.first_row + gone.n_rows] = False
-        rows = np.flatnonzero(alive)
+        rows = np.flatnonzero(snapshot.alive[snapshot.offsets[at] : snapshot.offsets[at + 1]])
         for start in range(0, len(rows), 16_384):
             some = rows[start : start + 16_384]
             yield part.segments_at(some), part.vectors[some]

@@ -33,15 +33,19 @@ _CANDIDATES = 4
 """Each result asked for brings this many candidates to the exact score."""
 
 
-def ensure_index(snapshot: Snapshot, *, pays_from: int = PAYS_FROM) -> Snapshot:
+def ensure_index(snapshot: Snapshot, *, pays_from: int | None = None) -> Snapshot:
     """Build the index where one pays and is missing, damaged or behind; the caller writes.
+
+    Args:
+        snapshot: The newest version.
+        pays_from: Rows from which one is built (default `PAYS_FROM`).
 
     Returns:
         The snapshot itself, or the new version that has the index.
     """
     rows = int(snapshot.offsets[-1])
     entry = snapshot.manifest.index
-    if rows < pays_from:
+    if rows < (PAYS_FROM if pays_from is None else pays_from):
         if entry is None:
             return snapshot
         return commits.commit(snapshot, replace(snapshot.manifest, index=None))

@@ -57,6 +57,11 @@ class WriteLock:
             # A full disk: the lock holds all the same, the next message is less exact.
             return
 
+    @property
+    def held(self) -> bool:
+        """Whether it was not released yet."""
+        return self._fd >= 0
+
     def release(self) -> None:
         """Let the next writer in. Safe to call twice."""
         if self._fd >= 0:

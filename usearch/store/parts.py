@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -266,7 +266,8 @@ class Part:
     """
 
     def __init__(self, store: Path, entry: PartEntry, dim: int) -> None:
-        self.entry = entry
+        # Versions share this object; which photos are removed differs between them.
+        self.entry = replace(entry, removed=())
         self.folder = store / "parts" / entry.id
         self._store = store
         self._verified: set[str] = set()

@@ -154,7 +154,7 @@ class Snapshot:
 
     def live_rows(self) -> RowArray:
         """All rows that are there, int64, ascending."""
-        return np.flatnonzero(self._alive).astype(np.int64)
+        return np.flatnonzero(self.alive).astype(np.int64)
 
     def photos(self) -> pa.Table:
         """Photos that are there, by id: all columns of `PhotoRow`, names in stored form."""
@@ -246,7 +246,7 @@ class Snapshot:
             return self._search_all(queries, k, exact=exact)
         mask = np.zeros(int(self.offsets[-1]), bool)
         mask[self._checked_rows(np.asarray(allowed, np.int64), dead=True)] = True
-        mask &= self._alive
+        mask &= self.alive
         rows = np.flatnonzero(mask).astype(np.int64)
         if len(rows) <= _FEW:
             return search_rows(self.gather(rows), rows, queries, k)
@@ -288,13 +288,13 @@ class Snapshot:
             from usearch.store.ivf import search_index
 
             near = search_index(
-                self, self.index, queries, k, self._alive[: entry.rows], entry.nprobe
+                self, self.index, queries, k, self.alive[: entry.rows], entry.nprobe
             )
-            fresh = search_blocks(self._blocks(self._alive, entry.parts), queries, k)
+            fresh = search_blocks(self._blocks(self.alive, entry.parts), queries, k)
             found = merge([near, fresh], k)
             if found[0].shape[1] == k and np.isfinite(found[0]).all():
                 return found
-        return search_blocks(self._blocks(self._alive), queries, k)
+        return search_blocks(self._blocks(self.alive), queries, k)
 
     def _verify_vectors(self) -> None:
         for part in self.parts:
@@ -305,7 +305,8 @@ class Snapshot:
         return gpu.GpuRows(self, self.device)
 
     @cached_property
-    def _alive(self) -> BoolArray:
+    def alive(self) -> BoolArray:
+        """bool, for each row whether its photo is there."""
         alive = np.ones(int(self.offsets[-1]), bool)
         for offset, entry in zip(self.offsets, self.manifest.parts, strict=False):
             for gone in entry.removed:
@@ -352,7 +353,7 @@ class Snapshot:
         rows = np.asarray(rows, np.int64).reshape(-1)
         if len(rows) and (rows.min() < 0 or rows.max() >= self.offsets[-1]):
             raise UsageError(f"rows outside this version of {self.path}")
-        if not dead and not self._alive[rows].all():
+        if not dead and not self.alive[rows].all():
             raise UsageError(f"rows of removed photos of {self.path}")
         return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from usearch import __version__
-from usearch.errors import SpaceMismatch, StoreError, StoreNotFound
+from usearch.errors import SpaceMismatch, StoreError, StoreNotFound, UsearchError
 from usearch.records import EmbeddingSpace, FloatArray, Segments
 from usearch.store import commits, compact, files
 from usearch.store import manifest as manifests
@@ -115,6 +116,9 @@ class Writer:
 
     def close(self) -> None:
         """Let the next writer in; what was committed stays."""
+        if self._lock.held:
+            with contextlib.suppress(UsearchError):  # the next writer tries again
+                commits.collect(self.path)
         self._lock.release()
 
     def add(self, photos: Sequence[IndexedPhoto], replaces: Sequence[int] = ()) -> list[int]:
