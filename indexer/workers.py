@@ -17,6 +17,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
@@ -303,6 +304,8 @@ def _interrupts_held() -> Iterator[None]:
     A terminal sends it to all processes of the group, and the parent alone decides what it
     means.
     """
+    # Starting the first process starts this one too, which would let Ctrl-C through again.
+    resource_tracker.ensure_running()
     saved = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
