@@ -56,7 +56,7 @@ def test_a_second_writer_is_told_who_holds_the_store(tmp_path: Path) -> None:
         assert content(store) == before  # readers do not wait
     finally:
         child.send_signal(signal.SIGKILL)
-        child.wait()
+        child.communicate()
     writer(store).close()  # a lock dies with its process; no file has to be removed
 
 
@@ -126,6 +126,7 @@ def test_readers_see_whole_commits_while_a_writer_works(tmp_path: Path) -> None:
         assert len(snapshot.photos()) == snapshot.n_photos
         assert sorted(snapshot.search(np.ones((1, 8), np.float32), 10**6)[1][0]) == rows.tolist()
         versions.add(snapshot.version)
+    child.communicate()
     assert child.returncode == 0
     assert len(versions) > 1
     assert check_store(store) == []

@@ -68,6 +68,7 @@ def check_store(path: Path) -> list[str]:
     if len(sound) == len(manifest.parts):
         problems += _check_whole(Snapshot(path, manifest, known=sound))
     problems += _check_index(path, manifest)
+    problems += _check_previous(path)
     return problems + _strays(path, manifest)
 
 
@@ -201,10 +202,20 @@ def _check_index(path: Path, manifest: Manifest) -> Iterator[str]:
         yield f"{file} covers {index.rows:,} rows, its parts have another number"
 
 
+def _check_previous(path: Path) -> Iterator[str]:
+    file = path / manifests.PREVIOUS
+    try:
+        manifests.from_bytes(files.read_file(file), file)
+    except FileNotFoundError:
+        return
+    except StoreError as error:
+        yield f"{error.message} (a copy for emergencies; the next commit writes it anew)"
+
+
 def _strays(path: Path, manifest: Manifest | None) -> list[str]:
     """Files that belong to no version. The next run of a writer removes its own leftovers."""
     strays = [p for p in path.iterdir() if p.name not in _KNOWN]
-    if manifest is not None:
+    if manifest is not None and not manifest.warnings:
         named = commits.named(path)
         for folder in ("parts", "index"):
             if (path / folder).is_dir():

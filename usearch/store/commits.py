@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from usearch import __version__
+from usearch.errors import StoreError
 from usearch.store import files
 from usearch.store import manifest as manifests
 from usearch.store.manifest import Manifest
@@ -26,7 +27,7 @@ def commit(snapshot: Snapshot, manifest: Manifest) -> Snapshot:
         written_by=__version__,
         warnings=(),
     )
-    manifests.write(snapshot.path, changed)
+    manifests.write(snapshot.path, changed, snapshot.manifest)
     return Snapshot(snapshot.path, changed, known=snapshot.parts)
 
 
@@ -67,8 +68,8 @@ def named(store: Path) -> set[str]:
         path = store / name
         try:
             found = manifests.from_bytes(files.read_file(path), path)
-        except FileNotFoundError:
-            continue
+        except (FileNotFoundError, StoreError):
+            continue  # a manifest that cannot be read keeps nothing
         found_names |= {entry.id for entry in found.parts}
         if found.index is not None:
             found_names.add(found.index.file)

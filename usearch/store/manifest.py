@@ -8,7 +8,6 @@ manifest costs one commit and not the store.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
@@ -163,12 +162,17 @@ def read(store: Path) -> Manifest:
     return replace(older, warnings=(said,))
 
 
-def write(store: Path, manifest: Manifest) -> None:
-    """Commit: after a crash the store is the old manifest's or this one's."""
-    path = store / NAME
-    with contextlib.suppress(FileNotFoundError):  # the first version has none before it
-        files.replace_file(store / PREVIOUS, files.read_file(path))
-    files.replace_file(path, to_bytes(manifest))
+def write(store: Path, manifest: Manifest, previous: Manifest | None) -> None:
+    """Commit: after a crash the store is `previous` or `manifest`.
+
+    Args:
+        store: The store's folder.
+        manifest: The new version.
+        previous: The version that it replaces; None for the first.
+    """
+    if previous is not None:
+        files.replace_file(store / PREVIOUS, to_bytes(previous))
+    files.replace_file(store / NAME, to_bytes(manifest))
 
 
 def _digest(body: dict[str, Any]) -> str:

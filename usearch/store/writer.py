@@ -72,7 +72,7 @@ def open_writer(
                 written_by=__version__,
             )
             files.make_folder(path / "parts")
-            manifests.write(path, found)
+            manifests.write(path, found, None)
         _check_same(path, found, space, segmenter, segmenter_settings)
         return Writer(path, Snapshot(path, found), lock)
     except BaseException:
