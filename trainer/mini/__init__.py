@@ -1,0 +1,1 @@
+"""The bundled `mini` model: tower, head, data, loop, export."""

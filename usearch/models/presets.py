@@ -1,0 +1,110 @@
+"""Presets: which text encoder, templates and score constants belong to a name.
+
+The image side of a preset is loaded by `indexer.presets`; nothing here imports it, so a
+query stays light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from usearch.errors import ModelError, UsageError
+from usearch.models.card import ModelCard, read_card
+from usearch.text import TextEncoder
+
+MINI_FOLDER = Path(__file__).parent / "mini"
+DEFAULT_PRESET = "mini"
+TORCH_PRESETS = ("clip", "large")
+PRESETS = (DEFAULT_PRESET, *TORCH_PRESETS)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How a cosine becomes a score that people can read.
+
+    Attributes:
+        logit_scale: Multiplies cosines before the softmax against the background.
+        slope: Of the logistic map from the log odds of the share to the score.
+        bias: Of the same map.
+        cutoff: Score below which a hit counts as no match.
+        background: Names that a query competes with.
+    """
+
+    logit_scale: float
+    slope: float
+    bias: float
+    cutoff: float
+    background: tuple[str, ...]
+
+
+@cache
+def mini_card() -> ModelCard:
+    """Card of the bundled model."""
+    return read_card(MINI_FOLDER)
+
+
+def check_preset(preset: str) -> None:
+    """Refuse an unknown preset.
+
+    Raises:
+        UsageError: There is no preset of this name.
+    """
+    if preset not in PRESETS:
+        raise UsageError(f"there is no preset {preset!r}", f"the presets are {', '.join(PRESETS)}")
+
+
+def load_text_encoder(preset: str) -> TextEncoder:
+    """The text encoder of a preset.
+
+    Raises:
+        UsageError: There is no preset of this name.
+        ModelError: Its files or packages are missing.
+    """
+    check_preset(preset)
+    if preset == DEFAULT_PRESET:
+        from usearch.text.mini import MiniTextEncoder
+
+        return MiniTextEncoder(mini_card())
+    return _torch_text_encoder(preset)
+
+
+def preset_templates(preset: str) -> str:
+    """Name of the template set (see `usearch.text.templates`) that a preset's texts go through."""
+    check_preset(preset)
+    return mini_card().templates if preset == DEFAULT_PRESET else "vild14"
+
+
+def preset_calibration(preset: str) -> Calibration:
+    """Score constants of a preset.
+
+    Only `mini` is calibrated on photos. The presets for published weights take CLIP's own
+    logit scale and the plain softmax share.
+    """
+    check_preset(preset)
+    card = mini_card()
+    background = tuple(
+        line.strip()
+        for line in card.path("background.txt").read_text(encoding="utf-8").splitlines()
+        if line.strip()
+    )
+    if preset == DEFAULT_PRESET:
+        c = card.calibration
+        return Calibration(card.logit_scale, c["slope"], c["bias"], c["cutoff"], background)
+    return Calibration(100.0 if preset == "clip" else 30.0, 1.0, 0.0, 0.0, background)
+
+
+def _torch_text_encoder(preset: str) -> TextEncoder:
+    """Text encoder of a preset that runs on torch; its code lives beside the image towers."""
+    import importlib
+
+    try:
+        build = importlib.import_module("indexer.embedders.build")
+    except ImportError as error:
+        raise ModelError(
+            f"the preset {preset!r} needs torch, open_clip and timm ({error.name} is missing)",
+            "pip install 'use-segments[torch]'",
+        ) from error
+    encoder: TextEncoder = build.build_clip_text() if preset == "clip" else build.build_large_text()
+    return encoder
