@@ -352,3 +352,26 @@ def test_metadata_that_is_no_text_is_stored_all_the_same(
         w.add([odd])
     (record,) = open_snapshot(tmp_path / "s").photo_records()
     assert (record.camera, record.taken_at) == ("bad ??", None)
+
+
+def test_large_stores_have_parts_of_a_bounded_size(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("usearch.store.compact.PART_ROWS", 20)
+    store = tmp_path / "s"
+    with writer(store) as w:
+        for i in range(16):
+            w.add([photo(rng, f"{i} {n}", n) for n in (3, 4, 0)])
+        w.add([photo(rng, "large", 30)])
+        w.remove([4])
+    before = content(store)
+    compact_store(store)
+    assert content(store) == before
+    sizes = [e.segments for e in open_snapshot(store).manifest.parts]
+    assert max(sizes[:-1]) <= 20
+    assert sizes[-1] == 30
+    assert sum(sizes) == 16 * 7 + 30 - 4
+    assert check_store(store) == []
+    version = open_snapshot(store).version
+    compact_store(store)
+    assert open_snapshot(store).version <= version + 2

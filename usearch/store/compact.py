@@ -22,7 +22,11 @@ from usearch.store.manifest import PartEntry
 from usearch.store.parts import HalfArray, Part, RowArray
 from usearch.store.snapshot import Snapshot
 
+PART_ROWS = 1 << 17
+"""Segments in a merged part: damage to a file costs no more than the photos of one part."""
+
 _FAN = 8
+_CHUNK = 16_384
 _DEAD_SHARE = 0.25
 _DEAD_ROWS = 10_000
 
@@ -31,6 +35,8 @@ def merge_small(snapshot: Snapshot) -> Snapshot:
     """Merge the last parts where eight or more have about the same size."""
     covered = snapshot.manifest.index.parts if snapshot.manifest.index else 0
     entries = snapshot.manifest.parts
+    full = [i + 1 for i, e in enumerate(entries) if e.segments > PART_ROWS // 2]
+    covered = max([covered, *full])
     first = len(entries)
     while first > covered and len(entries) - first < _FAN:
         level = _level(entries[first - 1])
@@ -58,7 +64,7 @@ def drop_dead(snapshot: Snapshot) -> Snapshot:
 
 
 def compact_store(path: Path) -> int:
-    """Merge all parts into one and drop what is dead.
+    """Merge parts into as few as there can be and drop what is dead.
 
     Returns:
         Bytes freed (files that a reader still holds are freed when it lets go).
@@ -83,37 +89,57 @@ def compact_store(path: Path) -> int:
 
 
 def compact_all(snapshot: Snapshot) -> Snapshot:
-    """One part of all that is alive; nothing is done where that is already so."""
+    """As few parts as there can be, of all that is alive; nothing where that is so already."""
     entries = snapshot.manifest.parts
-    if not entries or (len(entries) == 1 and not entries[0].removed and not entries[0].moves):
+    clean = all(not e.removed and not e.moves for e in entries)
+    if clean and all(e.segments > PART_ROWS // 2 for e in entries[:-1]):
         return snapshot
     merged = merge_parts(snapshot, 0, len(entries))
     return commits.commit(snapshot, replace(snapshot.manifest, parts=tuple(merged), index=None))
 
 
 def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
-    """Write the parts first..last-1 of a snapshot as one, without what is dead.
+    """Write the parts first..last-1 of a snapshot anew, without what is dead.
 
     Returns:
-        One entry, or none when nothing is left.
+        The new parts, of at most `PART_ROWS` segments each (but whole photos); none when
+        nothing is left.
     """
     chosen = snapshot.parts[first:last]
+    for part in chosen:
+        part.verify(part_files.VECTORS)
     own = np.concatenate(
         [np.zeros(0, np.int64), *(p.photos["photo_id"].to_numpy() for p in chosen)]
     )
     live = snapshot.photos()
     photos = live.filter(pa.array(np.isin(live["photo_id"].to_numpy(), own)))
     moves = _moves(chosen, np.setdiff1d(live["photo_id"].to_numpy(), own))
-    if not len(photos) and not len(moves):
-        return []
-    entry = part_files.write_part(
-        snapshot.path,
-        snapshot.version + 1,
-        photos=photos,
-        segments=_live_segments(snapshot, first, last),
-        moves=moves,
-    )
-    return [entry]
+    begin, end = int(snapshot.offsets[first]), int(snapshot.offsets[last])
+    rows = begin + np.flatnonzero(snapshot.alive[begin:end])
+    ends = np.cumsum(photos["n_segments"].to_numpy(), dtype=np.int64)
+    entries: list[PartEntry] = []
+    at = done = 0
+    while at < len(photos) or len(moves):
+        stop = max(at + 1, int(np.searchsorted(ends, done + PART_ROWS, side="right")))
+        some = photos.slice(at, stop - at)
+        until = done + sum(some["n_segments"].to_pylist())
+        entries.append(
+            part_files.write_part(
+                snapshot.path,
+                snapshot.version + 1,
+                photos=some,
+                segments=_chunks(snapshot, rows[done:until]),
+                moves=moves,
+            )
+        )
+        at, done, moves = stop, until, moves.slice(0, 0)
+    return entries
+
+
+def _chunks(snapshot: Snapshot, rows: RowArray) -> Iterator[tuple[pa.Table, HalfArray]]:
+    for start in range(0, len(rows), _CHUNK):
+        some = rows[start : start + _CHUNK]
+        yield snapshot.stored_segments(some), snapshot.gather(some)
 
 
 def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:
@@ -122,18 +148,6 @@ def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:
     last = {photo_id: i for i, photo_id in enumerate(table["photo_id"].to_pylist())}
     kept = sorted(i for photo_id, i in last.items() if photo_id in set(elsewhere.tolist()))
     return table.take(pa.array(kept, pa.int64()))
-
-
-def _live_segments(
-    snapshot: Snapshot, first: int, last: int
-) -> Iterator[tuple[pa.Table, HalfArray]]:
-    for at in range(first, last):
-        part = snapshot.parts[at]
-        part.verify(part_files.VECTORS)
-        rows = np.flatnonzero(snapshot.alive[snapshot.offsets[at] : snapshot.offsets[at + 1]])
-        for start in range(0, len(rows), 16_384):
-            some = rows[start : start + 16_384]
-            yield part.segments_at(some), part.vectors[some]
 
 
 def _size(path: Path) -> int:

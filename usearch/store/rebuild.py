@@ -20,7 +20,7 @@ def rebuild_store(path: Path) -> list[str]:
 
     A damaged manifest is replaced by the one before it. A part with a damaged file is left
     out, so that the next `usearch index` does its photos again. The index is built anew
-    where one pays. The damaged files stay on disk until the second commit after this.
+    where one pays. The next writer removes the damaged files.
 
     Returns:
         What was done, one line each; empty when there was nothing to do.

@@ -183,25 +183,25 @@ class Snapshot:
             Columns segment_id, photo_id, path, root, width, height, x0, y0, x1, y1 (pixels of
             the photo as shown), area_share, score, parent, depth, mask_h, mask_w, rle.
         """
-        rows = self._checked_rows(rows)
-        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
-        tables, places = [], []
-        for at in np.unique(part_of):
-            place = np.flatnonzero(part_of == at)
-            tables.append(self.parts[at].segments_at(rows[place] - self.offsets[at]))
-            places.append(place)
-        if not tables:
-            found = part_files.SEGMENT_SCHEMA.empty_table()
-        else:
-            back = np.empty(len(rows), np.int64)
-            back[np.concatenate(places)] = np.arange(len(rows))
-            found = pa.concat_tables(tables).take(back)
+        found = self.stored_segments(self._checked_rows(rows))
         ids = self._photos["photo_id"].to_numpy()
         owner = np.searchsorted(ids, found["photo_id"].to_numpy())
         photos = self._photos.select(["path", "root", "width", "height"]).take(owner)
         for i, name in enumerate(photos.column_names):
             found = found.add_column(2 + i, photos.schema.field(name), photos[name])
         return found
+
+    def stored_segments(self, rows: RowArray) -> pa.Table:
+        """Rows of segments.parquet, in the order asked, removed rows not refused."""
+        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
+        tables, places = [part_files.SEGMENT_SCHEMA.empty_table()], [np.zeros(0, np.int64)]
+        for at in np.unique(part_of):
+            place = np.flatnonzero(part_of == at)
+            tables.append(self.parts[at].segments_at(rows[place] - self.offsets[at]))
+            places.append(place)
+        back = np.empty(len(rows), np.int64)
+        back[np.concatenate(places)] = np.arange(len(rows))
+        return pa.concat_tables(tables).take(back)
 
     def vectors(self, rows: RowArray) -> FloatArray:
         """Vectors of rows, float32 [n, D], in their order."""
