@@ -62,6 +62,8 @@ REASONS = {
     "changed": "the file changed while it was read",
     "needs_heic": "HEIC needs the optional package pillow-heif",
     "crashed_decoder": "reading the file ended the worker process, twice",
+    "no_masks": "the mask file has no mask of this photo",
+    "mask_size": "the mask file has masks of a photo of another shape",
 }
 """Reason codes of photos that are not indexed, and what they mean."""
 
