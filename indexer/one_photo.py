@@ -6,9 +6,9 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from indexer.photos import MAX_PIXELS, MAX_SIDE, PhotoError, SameContent, decode
 from indexer.planning import Task
@@ -19,8 +19,18 @@ if TYPE_CHECKING:
     from indexer.embedders import Embedder
     from indexer.segmenters import Segmenter
 
-Load = Callable[[], "tuple[Segmenter, Embedder]"]
-"""Makes the segmenter and the embedder; must be importable by name (a function, a partial)."""
+
+class Load(Protocol):
+    """Makes the segmenter and the embedder.
+
+    It is called in each worker process, so it must be importable by name: a function of a
+    module, or a `functools.partial` of one, such as of `indexer.presets.load_indexer`.
+    """
+
+    def __call__(self, *, threads: int) -> tuple[Segmenter, Embedder]:
+        """Loads models that use at most so many threads each."""
+        ...
+
 
 DECODE_SECONDS = 300
 """A decoder that takes longer hangs: the system ends its process."""

@@ -62,8 +62,7 @@ def index_photos(
     Args:
         roots: Folders or single files.
         store: The store's folder; made when absent.
-        load: Makes segmenter and embedder; each worker process calls it, so it must be
-            importable by name (a function, or a `functools.partial` of one).
+        load: Makes segmenter and embedder; each worker process calls it.
         preset: Name of the preset that `load` loads, for the manifest.
         include: See `indexer.discovery.discover`.
         exclude: See there.
@@ -178,7 +177,7 @@ def _crew(load: Load, reading: Reading, workers: int | None, n_tasks: int) -> Cr
     cores = len(os.sched_getaffinity(0))
     size = min(cores if workers is None else workers, max(n_tasks, 1))
     if size == 0:
-        return Alone(load, reading)
+        return Alone(load, reading, threads=cores)
     return Crew(load, reading, size, threads=max(1, cores // size))
 
 

@@ -49,12 +49,12 @@ _TICK = 0.2
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def _work(connection: Connection, load: Load, reading: Reading) -> None:
+def _work(connection: Connection, load: Load, reading: Reading, threads: int) -> None:
     """The life of a worker process: load, then files until the parent hangs up."""
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            segmenter, embedder = load()
+            segmenter, embedder = load(threads=threads)
             loaded = what_is_loaded(segmenter, embedder)
         except Exception as error:  # noqa: BLE001 - the parent raises it again
             connection.send(_sendable(error))
@@ -92,6 +92,7 @@ class Alone:
 
     load: Load
     reading: Reading
+    threads: int
     _models: tuple[Segmenter, Embedder] | None = None
 
     def __enter__(self) -> Alone:
@@ -102,7 +103,7 @@ class Alone:
 
     def wait_until_loaded(self, stopped: Callable[[], bool]) -> Loaded | None:
         """As `Crew.wait_until_loaded`."""
-        self._models = self.load()
+        self._models = self.load(threads=self.threads)
         return None if stopped() else what_is_loaded(*self._models)
 
     def outcomes(
@@ -264,7 +265,10 @@ class Crew:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
-            target=_work, args=(theirs, self.load, self.reading), name="usearch-index", daemon=True
+            target=_work,
+            args=(theirs, self.load, self.reading, self.threads),
+            name="usearch-index",
+            daemon=True,
         )
         with _threads_limited(self.threads), _interrupts_held():
             process.start()

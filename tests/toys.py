@@ -1,6 +1,6 @@
 """A segmenter and an embedder small enough to see through, for tests of what is around them.
 
-Worker processes load them by name: `partial(load_toys)` can be sent to a spawned process.
+Worker processes load them by name: functions of this module can be sent to a spawned process.
 """
 
 from __future__ import annotations
@@ -85,9 +85,11 @@ class Mine:
         return self.inner.segment(image)
 
 
-def load_toys(tiles: int = 2) -> tuple[GridSegmenter, ColourEmbedder]:
-    return GridSegmenter(tiles), ColourEmbedder()
+def load_toys(*, threads: int = 1) -> tuple[GridSegmenter, ColourEmbedder]:
+    return GridSegmenter(), ColourEmbedder()
 
 
-def load_mined(once: str = "", pause: float = 0.0) -> tuple[Mine, ColourEmbedder]:
+def load_mined(
+    *, threads: int = 1, once: str = "", pause: float = 0.0
+) -> tuple[Mine, ColourEmbedder]:
     return Mine(GridSegmenter(), once, pause), ColourEmbedder()

@@ -13,6 +13,7 @@ import time
 
 import pytest
 from test_pipeline import picture, stored
+from toys import load_toys
 
 from indexer.pipeline import index_photos
 from usearch.store import open_snapshot
@@ -118,15 +119,9 @@ def test_the_first_signal_commits_what_is_done_and_ends_the_run(start, tmp_path,
     assert group_is_empty(run.pid)
     kept = stored(tmp_path / "store")
     assert 6 <= len(kept) < 31
-    report = index_photos([folder], tmp_path / "store", _load, preset="toy", workers=0)
+    report = index_photos([folder], tmp_path / "store", load_toys, preset="toy", workers=0)
     assert report.unchanged == len(kept)
     is_complete(tmp_path / "store")
-
-
-def _load():
-    from toys import load_toys
-
-    return load_toys()
 
 
 def test_an_interrupt_from_the_terminal_reaches_no_worker(start, tmp_path):
@@ -169,5 +164,5 @@ def test_killed_at_any_instant_a_run_resumes_to_every_photo_exactly_once(start, 
         run.communicate()
         if (store / "manifest.json").exists():
             stored(store)
-    index_photos([folder], store, _load, preset="toy", workers=0)
+    index_photos([folder], store, load_toys, preset="toy", workers=0)
     is_complete(store)

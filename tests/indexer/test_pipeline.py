@@ -63,7 +63,7 @@ ALL = {
 }
 
 
-def fail_to_load():
+def fail_to_load(*, threads):
     raise AssertionError("no model may be loaded")
 
 
@@ -351,7 +351,7 @@ def test_another_writer_is_named_before_any_model_is_loaded(folder, store):
         run(folder, store, fail_to_load)
 
 
-def load_other_space():
+def load_other_space(*, threads):
     segmenter, embedder = load_toys()
     embedder.space = EmbeddingSpace("other", 4, "another space")
     return segmenter, embedder
@@ -367,7 +367,7 @@ def test_a_store_of_another_space_is_refused_with_both_names(folder, store):
     assert stored(store) == ALL
 
 
-def load_without_weights():
+def load_without_weights(*, threads):
     raise ModelError("weights.safetensors is missing", "put it into ./models")
 
 
@@ -409,7 +409,7 @@ class ShortEmbedder:
         return np.ones((len(segments) - 1, 4), np.float32) / 2
 
 
-def load_short():
+def load_short(*, threads):
     return load_toys()[0], ShortEmbedder()
 
 
@@ -431,7 +431,7 @@ class HoleyEmbedder:
         return vectors
 
 
-def load_holey():
+def load_holey(*, threads):
     return load_toys()[0], HoleyEmbedder()
 
 
@@ -474,7 +474,7 @@ def test_a_bug_names_the_photo_and_keeps_what_was_finished(folder, store):
     assert set(stored(store)) >= {"0.png", "1.png", "2.png", "3.png"}
 
 
-def load_and_die():
+def load_and_die(*, threads):
     os._exit(3)
 
 

@@ -58,15 +58,18 @@ def index(
         ),
     ] = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="cpu|cuda", help="Where the models run.")
-    ] = "cpu",
+        str,
+        typer.Option(
+            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
+        ),
+    ] = "auto",
     workers: Annotated[
         int | None,
         typer.Option(
             "--workers",
             metavar="N",
             min=1,
-            help="Processes that work on photos. Without it: one a core.",
+            help="Processes that work on photos. Without it: one a core; two for torch models.",
             show_default=False,
         ),
     ] = None,
@@ -153,7 +156,8 @@ def index(
     folder = _store_folder(store)
     known = _snapshot_if_any(folder)
     chosen = preset or (known.preset if known is not None else _DEFAULT_PRESET)
-    load = _loader(chosen, segmenter, masks, device, known)
+    cutter = _chosen_segmenter(chosen, segmenter, masks, known)
+    load = _loader(chosen, cutter, masks, device)
     if not dry_run:
         note(f"store: {folder}" + ("" if known is not None else " (new)"))
     with _progress_bar() as progress:
@@ -165,7 +169,7 @@ def index(
             include=include or (),
             exclude=exclude or (),
             follow_links=follow_links,
-            workers=workers,
+            workers=workers or _default_workers(chosen, cutter),
             prune=prune,
             force=force,
             retry=retry,
@@ -207,12 +211,10 @@ def _snapshot_if_any(folder: Path) -> Snapshot | None:
         return None
 
 
-def _loader(
-    preset: str, segmenter: str | None, masks: Path | None, device: str, known: Snapshot | None
-) -> Load:
-    """What the worker processes call to load their models."""
-    from indexer.presets import load_indexer
-
+def _chosen_segmenter(
+    preset: str, segmenter: str | None, masks: Path | None, known: Snapshot | None
+) -> str | None:
+    """The segmenter asked for, else the store's own; None for the preset's own."""
     if segmenter is None and masks is not None:
         segmenter = "given"
     if segmenter is None and known is not None and known.preset == preset:
@@ -222,9 +224,25 @@ def _loader(
             "--segmenter given and --masks COCO.json belong together",
             "name the file with your masks, or leave both out to cut with the preset's segmenter",
         )
-    if masks is None:
-        return partial(load_indexer, preset, segmenter, device)
-    return partial(load_indexer, preset, segmenter, device, masks=masks.absolute())
+    return segmenter
+
+
+def _loader(preset: str, segmenter: str | None, masks: Path | None, device: str) -> Load:
+    """What the worker processes call to load their models."""
+    from indexer.presets import load_indexer
+
+    found = None if masks is None else masks.absolute()
+    return partial(load_indexer, preset, segmenter, device, masks=found)
+
+
+def _default_workers(preset: str, segmenter: str | None) -> int | None:
+    """Processes for a preset: None is one a core.
+
+    torch models are large and use several cores by themselves; two processes keep one busy
+    while the other decodes.
+    """
+    torch_free = preset == _DEFAULT_PRESET and segmenter != "sam"
+    return None if torch_free else 2
 
 
 @contextmanager
@@ -285,7 +303,7 @@ def _summary(report: IndexReport, *, dry_run: bool, all_skipped: bool) -> list[s
             f"{report.seconds:.1f} s" + (f", {rate:.1f} photos/s" if report.indexed else "")
         )
     counts = {
-        "unchanged": report.unchanged,
+        "unchanged": report.unchanged - sum(report.failed_before.values()),
         "changed": report.changed,
         "moved": report.moved,
         "same content, new time": report.touched,
