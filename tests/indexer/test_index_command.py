@@ -1,0 +1,159 @@
+"""`usearch index` as a person meets it: what it says, where, and with which exit code."""
+
+import json
+import os
+
+import pytest
+from test_pipeline import picture
+from toys import load_mined, load_toys
+
+import usearch.cli.index as command
+from usearch.cli import main
+from usearch.store import open_snapshot
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch, tmp_path):
+    """The command with toy models, in this process, run in an empty folder."""
+    monkeypatch.setattr(command, "_loader", lambda *_: load_toys)
+    monkeypatch.setattr(command, "_default_workers", lambda *_: 0)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(3):
+        picture(tmp_path / "photos" / f"{number}.png", number)
+    return tmp_path / "photos"
+
+
+def index(*words):
+    return main(["index", *map(str, words)])
+
+
+def test_the_first_run_makes_a_store_here_and_says_what_it_did(folder, tmp_path, capsys):
+    assert index("photos") == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "(new)" in err and "3 photos indexed, 12 segments" in err
+    assert open_snapshot(tmp_path / ".usearch").n_photos == 3
+
+
+def test_without_a_terminal_there_is_no_progress_and_no_control_character(folder, capsys):
+    index("photos")
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 2
+    assert all(char.isprintable() or char == "\n" for char in err)
+
+
+def test_the_store_is_the_one_named_or_the_nearest_one_above(folder, tmp_path, monkeypatch):
+    assert index("photos", "--store", "named") == 0
+    assert open_snapshot(tmp_path / "named").n_photos == 3
+    assert not (tmp_path / ".usearch").exists()
+    index("photos")
+    monkeypatch.chdir(folder)
+    picture(folder / "new.png", 9)
+    assert index(".") == 0
+    assert open_snapshot(tmp_path / ".usearch").n_photos == 4
+
+
+def test_the_preset_of_the_store_is_taken_when_none_is_named(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(command, "_loader", lambda preset, *_: asked.append(preset) or load_toys)
+    index("photos", "--preset", "clip")
+    index("photos")
+    assert asked == ["clip", "clip"]
+
+
+def test_skipped_photos_are_counted_by_reason_and_the_first_ten_listed(folder, capsys):
+    for number in range(12):
+        (folder / f"words-{number:02d}.jpg").write_bytes(b"no photo")
+    (folder / "a.jpg").touch()
+    assert index("photos", "--dry-run") == 0
+    assert "16 photos to index of 16 found" in capsys.readouterr().err
+    assert index("photos") == 0
+    err = capsys.readouterr().err
+    assert "13 skipped: 12 not_an_image, 1 empty" in err
+    assert "a.jpg: empty: the file has no bytes" in err
+    assert "words-08.jpg" in err and "words-09.jpg" not in err
+    assert "and 3 more (--skipped)" in err
+    assert index("photos") == 0
+    assert "13 skipped before and not tried again (--retry)" in capsys.readouterr().err
+    assert index("photos", "--retry", "--skipped") == 0
+    assert "words-11.jpg" in capsys.readouterr().err
+
+
+def test_strict_turns_a_skipped_photo_into_exit_code_3(folder):
+    (folder / "a.jpg").touch()
+    assert index("photos", "--strict") == 3
+    assert index("photos", "--strict") == 0, "only what this run met"
+
+
+def test_when_no_photo_at_all_can_be_read_the_exit_code_is_3(tmp_path, capsys):
+    (tmp_path / "a.jpg").touch()
+    assert index("a.jpg") == 3
+    assert "1 skipped: 1 empty" in capsys.readouterr().err
+
+
+def test_json_is_one_object_with_everything_that_was_said(folder, capsys):
+    (folder / "a.jpg").touch()
+    assert index("photos", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["schema_version"], found["found"], found["indexed"]) == (1, 4, 3)
+    assert (found["segments"], found["stopped"]) == (12, False)
+    assert found["skipped"] == [
+        {"path": str(folder / "a.jpg"), "reason": "empty", "detail": "the file has no bytes"}
+    ]
+    assert set(found["worker_seconds"]) == {"decode", "segment", "embed", "store"}
+
+
+def test_names_that_could_steer_a_terminal_are_escaped(folder, capsys):
+    (folder / "a\x1b[2Jb\nc.jpg").touch()
+    os.close(os.open(os.fsencode(folder) + b"/\xff.jpg", os.O_CREAT | os.O_WRONLY))
+    assert index("photos", "--json") == 0
+    out, err = capsys.readouterr()
+    assert "\x1b" not in err + out and r"a\x1b[2Jb\x0ac.jpg" in err and r"\xff.jpg" in err
+    assert json.loads(out)["skipped"][0]["path"].endswith("a\x1b[2Jb\nc.jpg")
+
+
+def test_what_cannot_work_says_so_with_its_code(folder, tmp_path, capsys):
+    cases = [
+        (["nowhere"], 3, "no such file or directory"),
+        (["photos", "--workers", "0"], 2, "--workers"),
+        (["photos", "--max-pixels", "many"], 2, "--max-pixels"),
+        (["photos", "--masks", "m.json", "--segmenter", "tree"], 2, "belong together"),
+        (["photos", "--segmenter", "given"], 2, "belong together"),
+        ([], 2, "PATH"),
+    ]
+    (tmp_path / "empty").mkdir()
+    cases.append((["empty"], 3, "no photos in"))
+    for words, code, said in cases:
+        assert index(*words) == code, words
+        err = capsys.readouterr().err
+        assert said in err and "Traceback" not in err, (words, err)
+    assert not (tmp_path / ".usearch").exists()
+
+
+def test_prune_of_a_folder_that_has_lost_all_needs_force(folder, tmp_path, capsys):
+    index("photos")
+    folder.rename(tmp_path / "unmounted")
+    folder.mkdir()
+    capsys.readouterr()
+    assert index("photos", "--prune") == 3
+    assert "Is the disk mounted?" in capsys.readouterr().err
+    assert index("photos", "--prune", "--force") == 0
+    assert "3 removed from the store" in capsys.readouterr().err
+
+
+def test_a_bug_ends_with_70_and_never_with_1(folder, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_loader", lambda *_: load_mined)
+    from PIL import Image
+
+    Image.new("RGB", (9, 9), (0, 0, 255)).save(folder / "blue.png")
+    assert index("photos") == 70
+    assert "a bug in usearch" in capsys.readouterr().err
+
+
+def test_workers_are_processes_of_their_own(folder, tmp_path):
+    assert index("photos", "--workers", "2") == 0
+    assert open_snapshot(tmp_path / ".usearch").n_photos == 3
