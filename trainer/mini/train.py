@@ -33,7 +33,11 @@ from trainer.pairs import read_pairs
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Settings of a run."""
+    """Settings of a run.
+
+    `forced_start` is the share of stages that start from the teacher's map at the first step;
+    it falls to nothing over the first `forced_share` of the steps.
+    """
 
     steps: int = 4000
     batch: int = 16
@@ -42,6 +46,7 @@ class Recipe:
     warm_up: int = 200
     average: float = 0.998
     map_weight: float = 1.0
+    forced_start: float = 1.0
     forced_share: float = 0.4
     naming_weight: float = 0.3
     head_width: int = 384
@@ -203,7 +208,8 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate_at(step, recipe)
             given = model.standardised(batch.teacher)
-            share = max(0.0, 1.0 - step / max(1.0, recipe.forced_share * recipe.steps))
+            passed = step / max(1.0, recipe.forced_share * recipe.steps)
+            share = recipe.forced_start * max(0.0, 1.0 - passed)
             forced = torch.rand(len(STAGES), len(batch.pixels)) < share
             maps = model.tower(batch.pixels, given, forced) if given else model.tower(batch.pixels)
             losses = {
@@ -257,6 +263,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
     parser.add_argument("--map-weight", type=float, default=Recipe().map_weight)
+    parser.add_argument("--forced-start", type=float, default=Recipe().forced_start)
     parser.add_argument("--forced-share", type=float, default=Recipe().forced_share)
     parser.add_argument("--naming-weight", type=float, default=Recipe().naming_weight)
     parser.add_argument("--threads", type=int, default=1)
@@ -272,6 +279,7 @@ def main() -> None:
         learning_rate=options.learning_rate,
         map_weight=options.map_weight,
         naming_weight=options.naming_weight,
+        forced_start=options.forced_start,
         forced_share=options.forced_share,
     )
     train(samples, vocabulary, recipe, options.run, teacher, options.start_from)
