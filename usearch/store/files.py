@@ -51,6 +51,7 @@ class Output:
         self.closed = False
         self._size = 0
         self._crc = 0
+        self._held = bytearray()
         with explained(path):
             self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
 
@@ -73,10 +74,12 @@ class Output:
         view = memoryview(data).cast("B")  # type: ignore[arg-type]
         self._crc = zlib.crc32(view, self._crc)
         self._size += len(view)
-        done = 0
-        with explained(self.path):
-            while done < len(view):
-                done += os.write(self._fd, view[done : done + _CHUNK])
+        if len(self._held) + len(view) > _CHUNK:
+            self.flush()
+        if len(view) > _CHUNK:
+            self._put(view)
+        else:
+            self._held += view
         return len(view)
 
     def tell(self) -> int:
@@ -84,7 +87,15 @@ class Output:
         return self._size
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Hand to the system what is held back (Parquet comes in very small pieces)."""
+        held, self._held = self._held, bytearray()
+        self._put(memoryview(held))
+
+    def _put(self, view: memoryview) -> None:
+        done = 0
+        with explained(self.path):
+            while done < len(view):
+                done += os.write(self._fd, view[done : done + _CHUNK])
 
     def close(self) -> None:
         """Make the bytes durable."""
@@ -92,6 +103,7 @@ class Output:
             return
         self.closed = True
         try:
+            self.flush()
             with explained(self.path):
                 os.fsync(self._fd)
         finally:

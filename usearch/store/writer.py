@@ -116,10 +116,12 @@ class Writer:
 
     def close(self) -> None:
         """Let the next writer in; what was committed stays."""
-        if self._lock.held:
-            with contextlib.suppress(UsearchError):  # the next writer tries again
-                commits.collect(self.path)
-        self._lock.release()
+        try:
+            if self._lock.held:
+                with contextlib.suppress(UsearchError):  # the next writer tries again
+                    commits.collect(self.path)
+        finally:
+            self._lock.release()
 
     def add(self, photos: Sequence[IndexedPhoto], replaces: Sequence[int] = ()) -> list[int]:
         """Add photos as one part, in one commit that also removes `replaces`.
