@@ -51,9 +51,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, help="default: one a core")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
-    print(
-        f"{platform.processor() or platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f}"
-    )
+    print(f"{platform.machine()}, {cores} cores, load {os.getloadavg()[0]:.1f} before the run")
     print(f"Python {platform.python_version()}, preset {options.preset}")
     pool = [Path(photo.full_path) for photo in discover([options.photos])]
     with tempfile.TemporaryDirectory() as name:
