@@ -1,0 +1,1 @@
+"""How the text encoder of the `mini` preset is made: teachers, joint space, corpus, student."""
