@@ -6,6 +6,7 @@ downloaded: a missing file is an error that says where to get it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +53,7 @@ def build_clip(
     weights: Path | None = None,
     mode: Mode = "region",
     *,
-    model: str = DEFAULT_CLIP,
+    model: str | None = None,
     on_truncated: OnTruncated | None = None,
 ) -> tuple[Embedder, TextEncoder]:
     """Embedder and text encoder of preset `clip`: CLIP as published, no training.
@@ -61,7 +62,8 @@ def build_clip(
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         weights: A folder to search first, or the weight file itself.
         mode: "region" (one pass an image, masked class tokens) or "crop" (one pass a segment).
-        model: A key of `CLIP_MODELS`, or any name of open_clip together with a file.
+        model: A key of `CLIP_MODELS`, or any name of open_clip together with a file; None
+            takes `USEARCH_CLIP`, or else ViT-L/14 at 336 px.
         on_truncated: Told of texts that are too long.
 
     Raises:
@@ -89,7 +91,7 @@ def build_clip_text(
     weights: Path | None = None,
     mode: Mode = "region",
     *,
-    model: str = DEFAULT_CLIP,
+    model: str | None = None,
     on_truncated: OnTruncated | None = None,
 ) -> TextEncoder:
     """The text encoder of `build_clip` alone; the image tower is dropped."""
@@ -197,7 +199,8 @@ class Source:
         return {"library": self.library, "model": self.model, "weights": self.sha256}
 
 
-def _clip_source(model: str, weights: Path | None) -> Source:
+def _clip_source(model: str | None, weights: Path | None) -> Source:
+    model = model or os.environ.get("USEARCH_CLIP") or DEFAULT_CLIP
     require_packages("torch", "open_clip", "safetensors")
     if model in CLIP_MODELS:
         path = find_weights(model, weights)

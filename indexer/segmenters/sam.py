@@ -9,6 +9,7 @@ leave (the generator compares boxes only), and the rest are nested by containmen
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -360,7 +361,7 @@ def _joined(parts: list[_Candidates]) -> _Candidates:
 
 
 def build_sam(
-    variant: str = "vit-h",
+    variant: str | None = None,
     device: str = "auto",
     weights: Path | None = None,
     options: SamSettings | None = None,
@@ -368,7 +369,7 @@ def build_sam(
     """A SAM segmenter with published weights from a local file.
 
     Args:
-        variant: "vit-b", "vit-l" or "vit-h".
+        variant: "vit-b", "vit-l" or "vit-h"; None takes `USEARCH_SAM`, or else "vit-h".
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         weights: A folder to search first, or the `.pth` file itself.
         options: What shapes the masks.
@@ -377,6 +378,7 @@ def build_sam(
         ModelError: Packages or weights are missing, damaged or of another variant.
         UsageError: An unknown variant.
     """
+    variant = variant or os.environ.get("USEARCH_SAM") or "vit-h"
     if variant not in VARIANTS:
         raise UsageError(f"unknown SAM {variant!r}", f"one of {', '.join(VARIANTS)}")
     require_packages("torch", "torchvision", "segment_anything")

@@ -267,6 +267,14 @@ def test_missing_weights_are_one_line_that_says_which_file_how_large_and_where(t
     assert caught.value.exit_code == 6
 
 
+def test_the_variant_may_be_named_by_the_environment(tmp_path, monkeypatch):
+    for named, file in ((None, "sam_vit_h_4b8939.pth"), ("vit-l", "sam_vit_l_0b3195.pth")):
+        if named:
+            monkeypatch.setenv("USEARCH_SAM", named)
+        with pytest.raises(ModelError, match=file):
+            build_sam(None, "cpu", tmp_path)
+
+
 def test_an_unknown_variant_names_the_known_ones():
     with pytest.raises(UsageError) as caught:
         build_sam("vit-xl")
