@@ -148,6 +148,7 @@ def index_photos(
                         _tidy(plan, writer, report, prune=prune)
                         _work(plan, crew, writer, report, stop, tell)
         report.stopped_by = stop.signal
+    _refuse_lost_roots(folders, report)
     report.seconds = time.monotonic() - start
     return report
 
@@ -174,11 +175,30 @@ def _writer(store: Path, preset: str, loaded: Loaded) -> Writer:
 
 
 def _crew(load: Load, reading: Reading, workers: int | None, n_tasks: int) -> Crew | Alone:
-    cores = len(os.sched_getaffinity(0))
+    cores = _cores()
     size = min(cores if workers is None else workers, max(n_tasks, 1))
     if size == 0:
         return Alone(load, reading, threads=cores)
     return Crew(load, reading, size, threads=max(1, cores // size))
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _refuse_lost_roots(roots: Sequence[str], report: IndexReport) -> None:
+    """A folder that went away during the run is no folder of vanished photos."""
+    vanished = any(photo.reason == "vanished" for photo in report.skipped)
+    for root in roots:
+        if vanished and not os.path.lexists(root):
+            raise InputError(
+                f"{printable(root)} went away while its photos were read; the "
+                f"{report.indexed:,} photos indexed before are kept",
+                "Mount the disk again and run the same command.",
+            )
 
 
 def _nothing_found(roots: Sequence[str], survey: Survey) -> InputError:

@@ -2,14 +2,15 @@
 
 import json
 import os
+import signal
 
 import pytest
 from test_pipeline import picture
-from toys import load_mined, load_toys
+from toys import SPACE, ColourEmbedder, GridSegmenter, load_mined, load_toys
 
 import usearch.cli.index as command
 from usearch.cli import main
-from usearch.store import open_snapshot
+from usearch.store import open_snapshot, open_writer
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +153,59 @@ def test_a_bug_ends_with_70_and_never_with_1(folder, monkeypatch, capsys):
     Image.new("RGB", (9, 9), (0, 0, 255)).save(folder / "blue.png")
     assert index("photos") == 70
     assert "a bug in usearch" in capsys.readouterr().err
+
+
+class Interrupting(GridSegmenter):
+    """Sends a signal to its own process when it sees its second photo."""
+
+    number = signal.SIGINT
+    seen = 0
+
+    def segment(self, image):
+        self.seen += 1
+        if self.seen == 2:
+            signal.raise_signal(self.number)
+        return super().segment(image)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_commits_what_is_done_and_has_its_own_code(
+    folder, tmp_path, monkeypatch, capsys, number, code
+):
+    segmenter = Interrupting()
+    segmenter.number = number
+    monkeypatch.setattr(
+        command, "_loader", lambda *_: lambda threads: (segmenter, ColourEmbedder())
+    )
+    assert index("photos", "--json") == code
+    out, err = capsys.readouterr()
+    assert "stopped; run the same command again to go on" in err and "Traceback" not in err
+    assert json.loads(out)["stopped"] is True
+    assert open_snapshot(tmp_path / ".usearch").n_photos == 2
+    assert index("photos") == 0
+    assert open_snapshot(tmp_path / ".usearch").n_photos == 3
+
+
+def test_a_store_that_is_being_written_is_refused_with_5(folder, tmp_path, capsys):
+    index("photos")
+    picture(folder / "new.png", 9)
+    writer = open_writer(
+        tmp_path / ".usearch",
+        space=SPACE,
+        preset="mini",
+        segmenter="grid",
+        segmenter_settings={"tiles": 2},
+    )
+    with writer:
+        assert index("photos") == 5
+    assert f"process {os.getpid()}" in capsys.readouterr().err
+
+
+def test_a_bomb_is_skipped_with_the_option_that_would_take_it(folder, capsys):
+    picture(folder / "big.png", 5, size=(400, 300))
+    assert index("photos", "--max-pixels", "100000") == 0
+    err = capsys.readouterr().err
+    assert "big.png: too_large: 400 x 300 = 120,000 pixels" in err and "--max-pixels" in err
 
 
 def test_workers_are_processes_of_their_own(folder, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from toys import SPACE, load_mined, load_toys
+from toys import SPACE, GridSegmenter, load_mined, load_toys
 
 from indexer.pipeline import index_photos
 from usearch.errors import InputError, ModelError, ResourceError, SpaceMismatch, StoreBusy
@@ -327,6 +327,34 @@ def test_a_photo_that_vanishes_before_it_is_read_leaves_no_row(folder, store, mo
     report = run(folder, store)
     assert {s.reason for s in report.skipped} == {"not_an_image", "vanished"}
     assert "3.png" not in stored(store)
+
+
+class Unmounting(GridSegmenter):
+    """Takes the whole folder away when it sees its second photo."""
+
+    folder = ""
+    seen = 0
+
+    def segment(self, image):
+        self.seen += 1
+        if self.seen == 2:
+            os.rename(self.folder, self.folder + "-unmounted")
+        return super().segment(image)
+
+
+def load_unmounting(folder, *, threads):
+    segmenter = Unmounting()
+    segmenter.folder = str(folder)
+    return segmenter, load_toys()[1]
+
+
+def test_a_root_that_goes_away_during_the_run_ends_it_and_keeps_what_is_done(folder, store):
+    with pytest.raises(InputError, match="went away while its photos were read"):
+        run(folder, store, partial(load_unmounting, folder), prune=True)
+    assert stored(store) == {"0.png": "ok", "1.png": "ok"}
+    os.rename(f"{folder}-unmounted", folder)
+    run(folder, store)
+    assert stored(store) == ALL
 
 
 # Refusals
