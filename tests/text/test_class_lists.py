@@ -78,7 +78,7 @@ def test_an_odd_number_of_utf16_bytes_is_named_too(tmp_path):
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0", "sky\nroad".encode("utf-16-le")])
 def test_a_binary_file_is_not_a_class_list(tmp_path, data):
-    with pytest.raises(InputError, match="not a text file|not UTF-8"):
+    with pytest.raises(InputError, match=r"not a text file|not UTF-8"):
         read_class_list(written(tmp_path, data))
 
 

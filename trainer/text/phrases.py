@@ -68,6 +68,8 @@ def singular(phrase: str) -> str:
         word = _IRREGULAR[word]
     elif word in _KEEP_S or len(word) < 4 or not word.endswith("s") or word.endswith("ss"):
         pass
+    elif word.endswith("es") and word[:-2] in _KEEP_S:
+        word = word[:-2]
     elif word.endswith("ies") and len(word) > 4:
         word = word[:-3] + "y"
     elif re.search(r"(?:ch|sh|x|ss|zz)es$", word):

@@ -11,7 +11,9 @@ class TextEncoder(Protocol):
     """Gives texts vectors in the space of an embedder."""
 
     @property
-    def space(self) -> EmbeddingSpace: ...
+    def space(self) -> EmbeddingSpace:
+        """The space that the vectors lie in."""
+        ...
 
     def encode(self, texts: list[str]) -> FloatArray:
         """float32 [n, D], unit length, one row a text, as typed (no template added)."""

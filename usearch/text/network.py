@@ -60,7 +60,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str,
 
 
 def _gelu(x: FloatArray) -> FloatArray:
-    y: FloatArray = 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3)))
+    y: FloatArray = 0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x * x * x)))
     return y
 
 
