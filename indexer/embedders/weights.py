@@ -8,17 +8,38 @@ are taken. A file that asks for anything else to be called is refused.
 from __future__ import annotations
 
 import pickle
+import struct
+import warnings
 import zipfile
+import zlib
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from usearch.errors import ModelError
 
 State = dict[str, Tensor]
+
+_DAMAGED = (
+    RuntimeError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+    SafetensorError,
+)
+"""What the loaders raise on damaged bytes, by experience of flipping and cutting them."""
 
 _STORAGES: dict[str, torch.dtype] = {
     "FloatStorage": torch.float32,
@@ -44,27 +65,25 @@ def read_weights(path: Path) -> State:
     """
     try:
         if path.suffix == ".safetensors":
-            from safetensors import SafetensorError
-            from safetensors.torch import load_file
-
-            try:
-                return dict(load_file(path))
-            except SafetensorError as error:
-                raise ModelError(f"{path} is not a safetensors file: {error}") from error
+            return dict(load_file(path))
         if is_torchscript(path):
             return read_torchscript(path)
-        try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of torch, about odd pickles; they are refused below.
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError as error:
-            raise ModelError(
-                f"{path} is refused: it holds more than weights, or is damaged",
-                "loading it would run code from the file; get the published weights instead",
-            ) from error
-    except (RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelError(f"{path} is not a weight file: {reason}") from error
+    except pickle.UnpicklingError as error:
+        raise ModelError(
+            f"{path} is refused: it holds more than weights, or is damaged",
+            "loading it would run code from the file; get the published weights instead",
+        ) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _DAMAGED as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ModelError(
+            f"{path} is not a weight file, or is damaged: {reason}",
+            "get the file again, or name another one with --weights",
+        ) from error
     return _unwrapped(loaded, path)
 
 
@@ -126,15 +145,15 @@ def read_torchscript(path: Path) -> State:
     tensors and bare objects and refuses everything else.
 
     Raises:
-        ModelError: The archive is damaged or asks for something else to be called.
+        pickle.UnpicklingError: The archive asks for something else to be called.
+        RuntimeError, ValueError, LookupError, ...: The archive is damaged.
     """
     with zipfile.ZipFile(path) as archive:
-        root = next(n for n in archive.namelist() if n.endswith("/data.pkl")).rpartition("/")[0]
+        root = next((n for n in archive.namelist() if n.endswith("/data.pkl")), "").rpartition("/")[
+            0
+        ]
         with archive.open(f"{root}/data.pkl") as file:
-            try:
-                module = _TensorUnpickler(file, archive, root).load()
-            except (pickle.UnpicklingError, KeyError, AttributeError, TypeError) as error:
-                raise ModelError(f"{path} is refused as a TorchScript archive: {error}") from error
+            module = _TensorUnpickler(file, archive, root).load()
     state: State = {}
     _collect(module, "", state)
     return state

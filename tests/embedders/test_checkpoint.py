@@ -1,5 +1,6 @@
 """Weight files and trained heads: what is read, what is refused, and with which words."""
 
+import contextlib
 import dataclasses
 import json
 import pickle
@@ -7,6 +8,8 @@ import warnings
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from indexer.embedders.checkpoint import HeadCard, load_card, load_head, save_head
@@ -188,3 +191,36 @@ def test_names_and_shapes_must_fit(tmp_path):
     with pytest.raises(ModelError, match=r"has misshapen 0\.bias"):
         load_into(net(), state | {"0.bias": torch.zeros(5)}, path)
     load_into(net(), state | {"extra": torch.zeros(1)}, path, ignore_extra=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kind=st.sampled_from(["zip.pth", "old.pth", "w.safetensors", "script.pt"]),
+    at=st.floats(0, 1, exclude_max=True),
+    value=st.integers(1, 255),
+    cut=st.booleans(),
+)
+def test_damaged_files_are_read_or_refused_but_never_crash(good_files, kind, at, value, cut):
+    data = bytearray((good_files / kind).read_bytes())
+    place = int(at * len(data))
+    if cut:
+        del data[place:]
+    else:
+        data[place] ^= value
+    damaged = good_files / f"damaged-{kind}"
+    damaged.write_bytes(data)
+    with contextlib.suppress(ModelError):
+        assert all(isinstance(v, torch.Tensor) for v in read_weights(damaged).values())
+
+
+@pytest.fixture(scope="module")
+def good_files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("weights")
+    state = net().state_dict()
+    torch.save(state, folder / "zip.pth")
+    torch.save(state, folder / "old.pth", _use_new_zipfile_serialization=False)
+    save_file(state, folder / "w.safetensors")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(net(), torch.zeros(1, 3)).save(folder / "script.pt")
+    return folder
