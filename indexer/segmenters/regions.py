@@ -7,14 +7,19 @@ works on those regions and the borders between them, never on pixels again.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import higra as hg
 import numpy as np
 import numpy.typing as npt
 
 from usearch.records import FloatArray
+
+with warnings.catch_warnings():
+    # Its docstrings hold invalid escapes, which Python reports when it first compiles them.
+    warnings.simplefilter("ignore")
+    import higra as hg
 
 LabelMap = npt.NDArray[np.int32]
 
