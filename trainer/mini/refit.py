@@ -18,13 +18,13 @@ from PIL import Image as PillowImage
 from torch import Tensor
 
 from indexer.embedders.mini import input_size
-from trainer.mini.data import STRIDES, Sample, load_sample, overlap
+from trainer.mini.data import STRIDES, Sample, overlap
 from trainer.mini.export import load_run
 from trainer.mini.head import StageHead, pool
 from trainer.mini.losses import Vocabulary, make_targets, naming_loss
 from trainer.mini.tower import MiniTower
-from trainer.mini.train import decay_groups, load_vocabulary
-from trainer.pairs import PairSegment, read_pairs
+from trainer.mini.train import decay_groups, load_samples, load_vocabulary
+from trainer.pairs import PairSegment
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +160,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     model = load_run(options.run)
     parts: dict[str, list[CachedSegments]] = {"train": [], "held": []}
-    samples: dict[str, list[Sample]] = {"train": [], "held": []}
-    for path in options.pairs:
-        for image in read_pairs(path):
-            samples[image.split].append(load_sample(image))
+    samples = {split: load_samples(options.pairs, split) for split in parts}
     vocabulary = load_vocabulary(options.texts, samples["train"])
     for split, some in samples.items():
         for side in options.sides:

@@ -109,11 +109,14 @@ def load_vocabulary(texts_file: Path, samples: list[Sample]) -> Vocabulary:
     return Vocabulary(row, torch.from_numpy(vectors), names, prior)
 
 
-def load_samples(pairs: list[Path], split: str) -> list[Sample]:
-    """Photos of one split, decoded."""
-    return [
-        load_sample(image) for path in pairs for image in read_pairs(path) if image.split == split
-    ]
+def load_samples(pairs: Iterable[Path], split: str) -> list[Sample]:
+    """Photos of one split, decoded; of a photo in several files the first one counts."""
+    samples: dict[str, Sample] = {}
+    for path in pairs:
+        for image in read_pairs(path):
+            if image.split == split and image.id not in samples:
+                samples[image.id] = load_sample(image)
+    return list(samples.values())
 
 
 def epoch_of_batches(
