@@ -38,11 +38,11 @@ def snapshot(store: Path) -> Snapshot:
 @pytest.fixture(params=["numpy", "faiss", "faiss, two threads", "faiss that copies"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every way of scoring, on a store that is small for all but the first."""
-    if request.param == "numpy":
-        monkeypatch.setattr(vectors, "_BLOCK", 64)
-        return
-    monkeypatch.setattr(vectors, "SMALL", 0)
     monkeypatch.setattr(vectors, "_PIECE", 64)
+    if request.param == "numpy":
+        return
+    for name in ("SMALL", "FIRST"):
+        monkeypatch.setattr(vectors, name, 0)
     monkeypatch.setattr("usearch.store.snapshot._FEW", 16)
     if "two" in request.param:
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -243,14 +243,21 @@ def test_a_gpu_that_is_not_there_is_said_plainly(store: Path) -> None:
         open_snapshot(store, device="tpu")
 
 
-def test_a_small_store_is_searched_without_faiss_duckdb_or_torch(store: Path) -> None:
+@given(st.lists(st.floats(width=16, allow_nan=False, allow_infinity=False)))
+def test_float16_is_widened_exactly(values: list[float]) -> None:
+    half = np.array(values, np.float16)
+    assert vectors.to_float(half).tobytes() == half.astype(np.float32).tobytes()
+
+
+def test_a_query_process_imports_neither_faiss_nor_duckdb_nor_torch(store: Path) -> None:
     code = (
         "import sys, numpy as np\n"
         "from usearch.store import open_snapshot\n"
         f"s = open_snapshot({str(store)!r})\n"
         f"_, rows = s.search(np.ones((1, {DIM}), np.float32), 5)\n"
         "s.segments(rows[0])\n"
-        "print(sorted({'faiss', 'duckdb', 'torch', 'pandas'} & set(sys.modules)))\n"
+        "heavy = {'faiss', 'duckdb', 'torch', 'pandas', 'pyarrow.compute'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60

@@ -16,7 +16,15 @@ import numpy as np
 from usearch.records import FloatArray
 from usearch.store import commits, files
 from usearch.store.manifest import IndexEntry
-from usearch.store.vectors import Block, BoolArray, Found, faiss_module, search_blocks, threads
+from usearch.store.vectors import (
+    Block,
+    BoolArray,
+    Found,
+    faiss_module,
+    search_blocks,
+    threads,
+    to_float,
+)
 
 if TYPE_CHECKING:
     from usearch.store.snapshot import Snapshot
@@ -143,7 +151,7 @@ def search_index(
     scores = np.full(rows.shape, -np.inf, np.float32)
     for line, query in enumerate(queries):
         there = rows[line] >= 0
-        scores[line, there] = snapshot.gather(rows[line, there]).astype(np.float32) @ query
+        scores[line, there] = to_float(snapshot.gather(rows[line, there])) @ query
     order = np.lexsort((rows, -scores), axis=1)[:, :k]
     return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
 

@@ -41,6 +41,8 @@ PHOTOS, SEGMENTS, VECTORS, MOVES = (
 SEGMENTS_PER_PHOTO = 65_536
 """segment_id = photo_id * 65536 + index in the photo."""
 
+_FEW = 32
+
 ROW_GROUP = 1_024
 """Rows of segments that are read and unpacked together: small, for a query reads ten rows."""
 
@@ -172,6 +174,19 @@ def segment_table(photo: PhotoRow, segments: Segments) -> pa.Table:
         ],
         schema=SEGMENT_SCHEMA,
     )
+
+
+def take(table: pa.Table, rows: RowArray) -> pa.Table:
+    """Rows of a table, in the order asked.
+
+    `Table.take` imports pyarrow.compute, which takes longer than the rest of a query: few
+    rows, and all rows as they are, go without.
+    """
+    if len(rows) == len(table) and (rows == np.arange(len(rows))).all():
+        return table
+    if 0 < len(rows) <= _FEW:
+        return pa.concat_tables([table.slice(row, 1) for row in rows.tolist()]).combine_chunks()
+    return table.take(pa.array(rows))
 
 
 def write_part(
@@ -329,7 +344,7 @@ class Part:
             raise self.damaged(SEGMENTS, str(error)) from error
         lengths = starts[groups + 1] - starts[groups]
         before = np.cumsum(lengths) - lengths
-        return table.take(before[position] + rows - starts[group_of])
+        return take(table, before[position] + rows - starts[group_of])
 
     @cached_property
     def _segments_file(self) -> tuple[Any, RowArray]:

@@ -109,6 +109,7 @@ class Snapshot:
         self.manifest = manifest
         self.device = device
         self.warnings = list(manifest.warnings)
+        self._searched = False
         held = {part.entry.id: part for part in known}
         self.parts = [
             held[entry.id] if entry.id in held else Part(path, entry, manifest.space.dim)
@@ -184,9 +185,9 @@ class Snapshot:
             the photo as shown), area_share, score, parent, depth, mask_h, mask_w, rle.
         """
         found = self.stored_segments(self._checked_rows(rows))
-        ids = self._photos["photo_id"].to_numpy()
-        owner = np.searchsorted(ids, found["photo_id"].to_numpy())
-        photos = self._photos.select(["path", "root", "width", "height"]).take(owner)
+        source, ids, place = self._photo_places
+        owner = place[np.searchsorted(ids, found["photo_id"].to_numpy())]
+        photos = part_files.take(source.select(["path", "root", "width", "height"]), owner)
         for i, name in enumerate(photos.column_names):
             found = found.add_column(2 + i, photos.schema.field(name), photos[name])
         return found
@@ -201,7 +202,7 @@ class Snapshot:
             places.append(place)
         back = np.empty(len(rows), np.int64)
         back[np.concatenate(places)] = np.arange(len(rows))
-        return pa.concat_tables(tables).take(back)
+        return part_files.take(pa.concat_tables(tables), back)
 
     def vectors(self, rows: RowArray) -> FloatArray:
         """Vectors of rows, float32 [n, D], in their order."""
@@ -243,7 +244,9 @@ class Snapshot:
             raise UsageError(f"{k} results were asked for", "ask for at least 1")
         self._verify_vectors()
         if allowed is None:
-            return self._search_all(queries, k, exact=exact)
+            found = self._search_all(queries, k, exact=exact)
+            self._searched = True
+            return found
         mask = np.zeros(int(self.offsets[-1]), bool)
         mask[self._checked_rows(np.asarray(allowed, np.int64), dead=True)] = True
         mask &= self.alive
@@ -294,7 +297,7 @@ class Snapshot:
             found = merge([near, fresh], k)
             if found[0].shape[1] == k and np.isfinite(found[0]).all():
                 return found
-        return search_blocks(self._blocks(self.alive), queries, k)
+        return search_blocks(self._blocks(self.alive), queries, k, first=not self._searched)
 
     def _verify_vectors(self) -> None:
         for part in self.parts:
@@ -316,6 +319,12 @@ class Snapshot:
 
     @cached_property
     def _photos(self) -> pa.Table:
+        source, _, place = self._photo_places
+        return part_files.take(source, place).combine_chunks()
+
+    @cached_property
+    def _photo_places(self) -> tuple[pa.Table, RowArray, RowArray]:
+        """Rows of photos and moves, ids of the photos that are there, and their rows in it."""
         rows = pa.concat_tables(
             [part_files.PHOTO_SCHEMA.empty_table()] + [p.photos for p in self.parts]
         )
@@ -331,7 +340,7 @@ class Snapshot:
             if at < len(ids) and ids[order[at]] == moved:
                 place[order[at]] = len(ids) + i
         live = order[~np.isin(ids[order], list(removed))] if removed else order
-        return pa.concat_tables([rows, moves]).take(place[live]).combine_chunks()
+        return pa.concat_tables([rows, moves]), ids[live], place[live]
 
     @cached_property
     def _places(self) -> tuple[RowArray, RowArray, RowArray]:
@@ -345,7 +354,7 @@ class Snapshot:
         joined = [
             np.concatenate([np.zeros(0, np.int64), *column]) for column in (ids, first, counts)
         ]
-        kept = np.isin(joined[0], self._photos["photo_id"].to_numpy())
+        kept = np.isin(joined[0], self._photo_places[1])
         order = np.argsort(joined[0][kept], kind="stable")
         return joined[0][kept][order], joined[1][kept][order], joined[2][kept][order]
 

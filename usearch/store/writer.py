@@ -86,6 +86,7 @@ class Writer:
     Attributes:
         snapshot: The store after the last commit.
         rejected: Segments left out so far because their vector was not finite or zero.
+        warnings: What went wrong in housekeeping, one line each.
         cleaned: Bytes of files that no version names, left by a killed writer, removed.
     """
 
@@ -93,6 +94,7 @@ class Writer:
         self.path = path
         self.snapshot = snapshot
         self.rejected = 0
+        self.warnings: list[str] = []
         self._lock = lock
         self.cleaned = commits.collect(path)
         self._ids = {
@@ -269,7 +271,13 @@ class Writer:
         self.snapshot = commits.commit(self.snapshot, manifest)
 
     def _merge_small(self) -> None:
-        self.snapshot = compact.merge_small(self.snapshot)
+        """Housekeeping: what was asked for is done, whether this succeeds or not."""
+        try:
+            self.snapshot = compact.merge_small(self.snapshot)
+        except UsearchError as error:
+            said = f"small parts were not merged: {error.message}"
+            if said not in self.warnings:
+                self.warnings.append(said)
 
 
 def _drop_bad(segments: Segments, vectors: FloatArray) -> tuple[Segments, HalfArray, int]:
