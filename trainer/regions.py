@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TypeVar
 
-import higra as hg
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PilImage
@@ -14,6 +14,11 @@ from scipy import ndimage, sparse
 from trainer.colours import lab
 from usearch.masks import Mask
 from usearch.records import FloatArray, Image
+
+with warnings.catch_warnings():
+    # Its docstrings hold invalid escapes, which Python reports when it first compiles them.
+    warnings.simplefilter("ignore")
+    import higra as hg
 
 T = TypeVar("T", bound=np.generic)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ ONE_OBJECT = frozenset(
     }
 )  # fmt: skip
 """Sources with one named thing a photo: a teacher's other name for it is wrong."""
+
+FOOD = frozenset({"dishes", "table-food"})
+"""Sources of prepared food, most of which the detector has no name for."""
 
 CLOSE_UP = frozenset({"clothing", "flowers-5", "grocery", "instruments", "waste"})
 """Sources of things that no detector or dense teacher knows."""
@@ -190,7 +193,7 @@ def is_in_place(name: str, mask: Mask) -> bool:
     """Whether a region lies where one of that name can: no sky at the bottom."""
     low, high = _PLACE_IN_PHOTO.get(name, (0.0, 1.0))
     middle = float(np.flatnonzero(mask.any(1)).mean()) / mask.shape[0]
-    return low <= middle <= high
+    return bool(low <= middle <= high)
 
 
 def merged(first: Sequence[Stuff], second: Sequence[Stuff]) -> list[Stuff]:
@@ -230,7 +233,7 @@ def rest_regions(
     if outdoor is None or not said & _REST_NAMES:
         return []
     count = int(labels.max()) + 1
-    size = np.bincount(labels.ravel(), minlength=count).astype(np.float64)
+    size: npt.NDArray[Any] = np.bincount(labels.ravel(), minlength=count)
     values = lab(image).reshape(-1, 3)
     means = np.stack([np.bincount(labels.ravel(), values[:, c], count) for c in range(3)], 1)
     means = means / size[:, None]
@@ -265,7 +268,8 @@ def rest_regions(
             out.append(Stuff(chosen[labels], name, _REST_WEIGHT, "human+colour"))
             free &= ~chosen
     if said & {"mountain"} and not said & {"sea", "ocean"}:
-        chosen = free & ~green & (height < 0.8) & (height > 0.15)
+        blue_sky = bluish & (chroma > 16) & (height < 0.45)
+        chosen = free & ~green & ~blue_sky & (height < 0.8) & (height > 0.15)
         if size[chosen].sum() >= 0.1 * labels.size:
             out.append(Stuff(chosen[labels], "mountain", _REST_WEIGHT, "human+colour"))
     return out
