@@ -11,6 +11,8 @@ from indexer.segmenters.merging import Nodes
 from indexer.segmenters.regions import Regions
 from usearch.records import FloatArray, IntArray
 
+_SMALLEST = 1 / 1500
+"""Share of the photo below which a candidate is dropped, at granularity 0.5."""
 _SAME = 0.9
 """Two segments with this IoU or more are one; the better one stays."""
 
@@ -26,7 +28,7 @@ def choose(
     regions: Regions,
     hierarchies: Sequence[tuple[npt.NDArray[np.int64], FloatArray]],
     nodes: Sequence[Nodes],
-    smallest: float,
+    granularity: float,
     limit: int,
 ) -> tuple[Nodes, FloatArray]:
     """The segments of a photo, best first.
@@ -35,23 +37,24 @@ def choose(
         regions: The n regions of the photo.
         hierarchies: Parents and altitudes of each hierarchy over them.
         nodes: bool [k, n] for each hierarchy, regions of its nodes.
-        smallest: Candidates with a smaller share of the photo are dropped.
+        granularity: 0 prefers large segments, 1 small ones.
         limit: Most segments wanted.
 
     Returns:
         chosen: bool [c, n], 1 <= c <= limit.
         scores: float32 [c] in 0..1, falling.
     """
-    ranks = [
-        np.argsort(np.argsort(-persistence(parents, altitudes), kind="stable"))
-        for parents, altitudes in hierarchies
+    total = float(regions.areas.sum())
+    held = [each @ regions.areas / total for each in nodes]
+    keys = [
+        persistence(*hierarchy) * areas ** (0.5 - granularity)
+        for hierarchy, areas in zip(hierarchies, held, strict=True)
     ]
-    rank = np.concatenate(ranks)
-    pool = np.concatenate(nodes)
+    rank = np.concatenate([np.argsort(np.argsort(-key, kind="stable")) for key in keys])
+    pool, areas = np.concatenate(nodes), np.concatenate(held)
+    smallest = _SMALLEST * 4 ** (1 - 2 * granularity)
     order = np.argsort(rank, kind="stable")
-    areas = pool @ regions.areas
-    order = order[areas[order] >= min(smallest * regions.areas.sum(), areas.max())]
-    order = order[: 6 * limit]
+    order = order[areas[order] >= min(smallest, areas.max())][: 6 * limit]
     picked = distinct(pool[order], regions.areas, limit)
     chosen = pool[order][picked]
     return chosen, np.linspace(1, 0, len(chosen), endpoint=False, dtype=np.float32)

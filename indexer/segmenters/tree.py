@@ -19,8 +19,6 @@ from usearch.records import FloatArray, Image, Segments
 
 _COARSE, _FINE = 100, 900
 """Regions of the finest partition at granularity 0 and 1."""
-_SMALLEST = 1 / 1500
-"""Share of the photo below which a candidate is dropped, at granularity 0.5."""
 
 
 class TreeSegmenter:
@@ -78,8 +76,9 @@ class TreeSegmenter:
         regions = self.regions(image, learned)
         hierarchies = [merge(regions, mix) for mix in MIXES]
         nodes = [members(parents, len(regions)) for parents, _ in hierarchies]
-        smallest = _SMALLEST * 4 ** (1 - 2 * self.granularity)
-        chosen, scores = selection.choose(regions, hierarchies, nodes, smallest, self.max_segments)
+        chosen, scores = selection.choose(
+            regions, hierarchies, nodes, self.granularity, self.max_segments
+        )
         # Counts after upscaling can only grow: a working pixel covers at least one pixel.
         labels = upscale(regions.labels, (image.shape[0], image.shape[1]))
         return segments_from_counts(
