@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -247,15 +249,15 @@ def _default_workers(preset: str, segmenter: str | None) -> int | None:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr where that is a terminal; nothing anywhere else."""
+    """A bar on stderr where that is a terminal that can move its cursor; else nothing."""
+    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield None
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal:
-        yield None
-        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
