@@ -92,7 +92,7 @@ def class_map(
         block = covered[start : start + step]
         label[block] = (members[block].astype(np.float32) @ probabilities).argmax(1)
     grid = np.repeat(label[region], lengths).reshape((height, width), order="F")
-    return grid if size is None or size == segments.size else _nearest(grid, size)
+    return grid if size is None or size == segments.size else resized_map(grid, size)
 
 
 def _regions(
@@ -127,8 +127,8 @@ def _regions(
     return lengths, region.ravel(), members
 
 
-def _nearest(grid: ClassMap, size: tuple[int, int]) -> ClassMap:
-    """The map at another size: each pixel takes the value at its centre."""
+def resized_map(grid: ClassMap, size: tuple[int, int]) -> ClassMap:
+    """The map at another (height, width): each pixel takes the value at its centre."""
     rows, columns = (
         ((2 * np.arange(new) + 1) * old // (2 * new)).astype(np.intp)
         for new, old in zip(size, grid.shape, strict=True)

@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usearch.models.presets import load_text_encoder, preset_calibration, preset_templates
+from usearch.models import presets
 from usearch.search import Contrast, Hit, load_contrast, query_text, require_same_space
 from usearch.store import find_store, open_snapshot
 from usearch.text.templates import TEMPLATES
@@ -64,19 +64,19 @@ class OpenStore:
     @cached_property
     def encoder(self) -> TextEncoder:
         """Text encoder of the store's preset."""
-        encoder = load_text_encoder(self.snapshot.preset)
+        encoder = presets.load_text_encoder(self.snapshot.preset)
         require_same_space(self.snapshot, encoder)
         return encoder
 
     @cached_property
     def calibration(self) -> Calibration:
         """Score calibration of the store's preset."""
-        return preset_calibration(self.snapshot.preset)
+        return presets.preset_calibration(self.snapshot.preset)
 
     @cached_property
     def templates(self) -> tuple[str, ...]:
         """Sentences that a question is put into."""
-        return TEMPLATES[preset_templates(self.snapshot.preset)]
+        return TEMPLATES[presets.preset_templates(self.snapshot.preset)]
 
     @cached_property
     def contrast(self) -> Contrast:

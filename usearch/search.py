@@ -248,14 +248,16 @@ def _hits(
 ) -> list[Hit]:
     if not len(rows):
         return []
+    from usearch.store import real_name
+
     table = snapshot.segments(rows).to_pylist()
     return [
         Hit(
             rank=i + 1,
             cosine=float(cosines[i]),
             score=float(scores[i]),
-            root=row["root"],
-            path=row["path"],
+            root=real_name(row["root"]),
+            path=real_name(row["path"]),
             width=row["width"],
             height=row["height"],
             box=(row["x0"], row["y0"], row["x1"], row["y1"]),

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from usearch.render.safe_text import printable
@@ -43,6 +45,11 @@ def json_result(command: str, values: dict[str, Any]) -> None:
     document = {"schema_version": SCHEMA_VERSION, "command": command, **values}
     json.dump(document, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def json_path(path: str | PathLike[str]) -> str:
+    """A path for JSON, which has no bytes: those that are no UTF-8 become U+FFFD."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def is_terminal() -> bool:

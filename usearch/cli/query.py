@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import is_terminal, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
 from usearch.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _document(opened: OpenStore, text: str, cutoff: float, hits: list[Hit]) -> d
     snapshot = opened.snapshot
     return {
         "query": {"text": text},
-        "store": str(snapshot.path.absolute()),
+        "store": json_path(snapshot.path),
         "preset": snapshot.preset,
         "photos": snapshot.n_photos,
         "segments": snapshot.n_segments,
@@ -111,7 +111,7 @@ def hit_values(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "cosine": round(hit.cosine, 6),
         "score": round(hit.score, 6),
-        "image": hit.image,
+        "image": json_path(hit.image),
         "photo_size": {"width": hit.width, "height": hit.height},
         "box": _round(hit.box),
         "area_share": round(hit.area_share, 6),
@@ -127,7 +127,6 @@ def hit_values(hit: Hit) -> dict[str, Any]:
 
         # JSON has no bytes: the exact name goes beside the readable one.
         values["image_base64"] = base64.b64encode(os.fsencode(hit.image)).decode("ascii")
-        values["image"] = os.fsencode(hit.image).decode("utf-8", "replace")
     return values
 
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import json_result, result
+from usearch.cli.output import json_path, json_result, note, result
 
 
 def rebuild(store: StoreOption = None, json: JsonOption = False) -> None:
     """Make the derived files of a store anew.
 
-    The vector index and the caches; photos, segments and vectors stay as they are.
+    The vector index is built where one pays. A damaged part is left out, so that the next
+    `usearch index` does its photos again. One line for each thing done.
     """
     from usearch.store import rebuild_store
 
     path = chosen_store(store)
     rebuilt = rebuild_store(path)
     if json:
-        json_result("rebuild", {"store": str(path.absolute()), "rebuilt": rebuilt})
+        json_result("rebuild", {"store": json_path(path.absolute()), "rebuilt": rebuilt})
     else:
-        for name in rebuilt:
-            result(name)
+        for line in rebuilt:
+            result(line)
+        if not rebuilt:
+            note(f"{path}: nothing to rebuild")
