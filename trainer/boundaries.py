@@ -75,7 +75,8 @@ def _pair(row: dict[str, Any]) -> BoundaryPair | None:
     size = row["height"], row["width"]
     if row["boundary"] is not None:
         shares = np.asarray(PillowImage.open(io.BytesIO(row["boundary"])).convert("L"))
-        target, weight = shares.astype(np.float32) / 255, np.ones(size, np.float32)
+        target: FloatArray = shares.astype(np.float32) / np.float32(255)
+        weight: FloatArray = np.ones(size, np.float32)
     else:
         rles = [region["rle"] for region in row["regions"] or [] if region["rle"]]
         if not rles:
