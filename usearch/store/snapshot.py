@@ -196,7 +196,7 @@ class Snapshot:
         """Rows of segments.parquet, in the order asked, removed rows not refused."""
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
         tables, places = [part_files.SEGMENT_SCHEMA.empty_table()], [np.zeros(0, np.int64)]
-        for at in np.unique(part_of):
+        for at in np.flatnonzero(np.bincount(part_of)):
             place = np.flatnonzero(part_of == at)
             tables.append(self.parts[at].segments_at(rows[place] - self.offsets[at]))
             places.append(place)
@@ -209,7 +209,7 @@ class Snapshot:
         rows = self._checked_rows(rows)
         out = np.empty((len(rows), self.space.dim), np.float32)
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
-        for at in np.unique(part_of):
+        for at in np.flatnonzero(np.bincount(part_of)):
             part = self.parts[at]
             part.verify(part_files.VECTORS)
             place = part_of == at
@@ -377,7 +377,7 @@ class Snapshot:
         """Stored vectors of rows, float16 [n, D], removed rows not refused."""
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
         out = np.empty((len(rows), self.space.dim), np.float16)
-        for at in np.unique(part_of):
+        for at in np.flatnonzero(np.bincount(part_of)):
             place = part_of == at
             out[place] = self.parts[at].vectors[rows[place] - self.offsets[at]]
         return out

@@ -9,8 +9,9 @@ products, so the choice between them shows in time only (`docs/store.md` has the
 - FAISS's float16 scalar quantiser straight over the mapped file, whose bytes are its codes:
   nothing is copied, and half the bytes of float32 pass through memory.
 
-FAISS runs in threads made for one call, each without OpenMP workers of its own: one query is
-spread over rows (FAISS itself spreads queries only), and a process may fork between calls.
+FAISS runs without OpenMP workers, in threads made for one call where there is work for more
+than one: a single query is spread over rows (FAISS itself spreads queries only), and a
+process may fork between calls.
 """
 
 from __future__ import annotations
@@ -45,6 +46,9 @@ _LARGE_K = 1_024
 _PIECE = 16_384
 _CACHED = 128
 """Rows that stay in the innermost caches between conversion and product."""
+
+_SHARED = 2_048
+"""Rows in a product of many queries, which BLAS spreads over its own threads."""
 
 _PLACES = np.int32(-0x70002000)
 _SCALE = np.float32(2.0**112)
@@ -126,9 +130,10 @@ def search_rows(vectors: HalfArray, rows: RowArray, queries: FloatArray, k: int)
     """Exact search over given vectors, float16 [n, D], that are the rows `rows`, int64 [n]."""
     k = min(k, len(rows))
     scores = np.empty((len(queries), len(rows)), np.float32)
-    for start in range(0, len(rows), _CACHED):
-        part = to_float(vectors[start : start + _CACHED])
-        np.matmul(queries, part.T, out=scores[:, start : start + _CACHED])
+    step = _CACHED if len(queries) < _MANY else _SHARED
+    for start in range(0, len(rows), step):
+        part = to_float(vectors[start : start + step])
+        np.matmul(queries, part.T, out=scores[:, start : start + step])
     return best_of(scores, np.broadcast_to(rows, scores.shape), k)
 
 
@@ -174,11 +179,19 @@ def _map(
     k: int,
 ) -> list[Found]:
     count = min(threads(), len(pieces))
-    if count == 1 and search is _search_numpy:
+    if count > 1 and len(queries) < _MANY:
+        single = partial(faiss_module().omp_set_num_threads, 1) if search is _search_faiss else None
+        with ThreadPoolExecutor(count, initializer=single) as pool:
+            return list(pool.map(lambda piece: search(piece, queries, k), pieces))
+    if search is _search_numpy:  # many queries: BLAS has threads of its own
         return [search(piece, queries, k) for piece in pieces]
-    single = None if search is _search_numpy else partial(faiss_module().omp_set_num_threads, 1)
-    with ThreadPoolExecutor(count, initializer=single) as pool:
-        return list(pool.map(lambda piece: search(piece, queries, k), pieces))
+    faiss = faiss_module()
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        return [search(piece, queries, k) for piece in pieces]
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _search_numpy(piece: Block, queries: FloatArray, k: int) -> Found:
