@@ -9,7 +9,7 @@ tower computes exactly what open_clip and timm compute.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -96,7 +96,7 @@ def to_pixels(image: Image, size: tuple[int, int]) -> Tensor:
     return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
 
 
-def common_multiple(towers: Sequence[Tower]) -> int:
+def common_multiple(towers: Iterable[Tower]) -> int:
     """Smallest side that every tower's patch divides, so that all grids cover the picture."""
     return math.lcm(*(t.patch for t in towers))
 

@@ -173,7 +173,7 @@ class USEEmbedder:
         if len(segments) == 0:
             return np.zeros((0, self._space.dim), np.float32)
         height, width = image.shape[:2]
-        multiple = common_multiple(list(self.towers.values()))
+        multiple = common_multiple(self.towers.values())
         pixels = to_pixels(image, self.size.fit(height, width, multiple))
         try:
             vectors = self._embed(pixels, segments)

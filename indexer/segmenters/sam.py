@@ -237,7 +237,9 @@ class SamSegmenter:
         with torch.no_grad():
             if points is not None:
                 labels = torch.ones(len(points), 1, dtype=torch.int, device=device)
-                points = (torch.as_tensor(points, device=device)[:, None], labels)
+                # As the generator does, in double precision; Apple's GPUs have none.
+                kind = torch.float32 if device.type == "mps" else torch.float64
+                points = (torch.as_tensor(points, dtype=kind, device=device)[:, None], labels)
             if boxes is not None:
                 boxes = boxes.to(device)
             encoder = self.model.prompt_encoder

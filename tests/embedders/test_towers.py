@@ -1,10 +1,13 @@
 """Towers compute what open_clip and timm compute, block by block."""
 
 import numpy as np
+import open_clip
 import pytest
+import timm
 import tiny_models as tiny
 import torch
 
+from indexer.embedders.head import PAPER
 from indexer.embedders.towers import (
     CLIP_MEAN,
     CLIP_STD,
@@ -16,6 +19,7 @@ from indexer.embedders.towers import (
     resize_positions,
     to_pixels,
 )
+from indexer.embedders.use import shape_for
 from usearch.errors import ModelError
 
 EXACT = {"rtol": 1e-5, "atol": 1e-5}
@@ -188,3 +192,20 @@ def test_pixels_are_resized_only_when_needed():
     assert pixels.shape == (1, 3, 40, 24)
     np.testing.assert_allclose(pixels[0].permute(1, 2, 0).numpy() * 255, photo, atol=1e-4)
     assert to_pixels(photo, (16, 32)).shape == (1, 3, 16, 32)
+
+
+def test_the_published_architectures_have_the_paper_s_shape_and_aligned_grids():
+    """Built by open_clip and timm on the meta device: shapes without numbers."""
+    with torch.device("meta"):
+        clip = open_clip.model.CLIP(**open_clip.get_model_config("ViT-L-14-336-quickgelu"))
+        vit = timm.create_model("vit_large_patch14_dinov2", pretrained=False, num_classes=0)
+        towers = {"clip": ClipTower(clip.visual, {}), "dino": TimmTower(vit, {})}
+        assert shape_for(towers, 768) == PAPER
+        assert towers["clip"].identity["activation"] == "QuickGELU"
+        assert [t.native for t in towers.values()] == [(24, 24), (37, 37)]
+        height, width = InputSize(560, 1120).fit(480, 640, common_multiple(towers.values()))
+        assert (height, width) == (560, 742)
+        for tower in towers.values():
+            blocks, cls = run(tower, torch.zeros(1, 3, height, width, device="meta"))
+            assert {tuple(b.shape) for b in blocks} == {(1, 40 * 53, 1024)}
+            assert cls.shape == (1, 1024)
