@@ -86,17 +86,20 @@ def legal_states(
 
 HOW = ["full", "once", "killed", "power"]
 ACTS = [add, replace_photos, rename, remove, add_until_merged, index, None]
-QUICK = [(replace_photos, "full"), (replace_photos, "power"), (rename, "once"), (None, "power")]
-EVERY = [
-    pytest.param(act, how, marks=() if (act, how) in QUICK else pytest.mark.slow)
-    for act in ACTS
-    for how in HOW
+EVERY = [pytest.param(act, how, 1, marks=pytest.mark.slow) for act in ACTS for how in HOW]
+QUICK = [
+    pytest.param(replace_photos, "power", 5, id="some calls, power"),
+    pytest.param(None, "full", 7, id="some calls, compact, full"),
 ]
 
 
-@pytest.mark.parametrize(("act", "how"), EVERY)
+@pytest.mark.parametrize(("act", "how", "stride"), QUICK + EVERY)
 def test_a_failure_at_each_call_leaves_a_version(
-    tmp_path: Path, how: str, act: Callable[[Writer], None] | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    act: Callable[[Writer], None] | None,
+    how: str,
+    stride: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("usearch.store.compact._FAN", 4)
     base = tmp_path / "base"
@@ -124,18 +127,21 @@ def test_a_failure_at_each_call_leaves_a_version(
         shutil.rmtree(store)
         if not disk.failed:
             break
-        at += 1
+        at += stride
     assert at > 10
 
 
-@pytest.mark.parametrize("how", ["full", "once"])
+@pytest.mark.parametrize(
+    ("how", "stride"),
+    [("once", 5)] + [pytest.param(how, 1, marks=pytest.mark.slow) for how in ("full", "once")],
+)
 def test_a_writer_goes_on_after_a_failed_batch(
-    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, how: str, stride: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The batch can be given again to the same writer, and is then there once."""
     base = tmp_path / "base"
     sample_store(base, batches=1)
-    for at in range(100):
+    for at in range(0, 100, stride):
         store = Path(shutil.copytree(base, tmp_path / "s"))
         with writer(store) as w:
             disk = BrokenDisk(at, how)
@@ -216,8 +222,8 @@ def check_all_there(store: Path, batches: int) -> None:
 
 
 def test_kills_lose_nothing_that_was_committed(tmp_path: Path) -> None:
-    kill_until_done(tmp_path / "s", 60, random.Random(1))
-    check_all_there(tmp_path / "s", 60)
+    kill_until_done(tmp_path / "s", 30, random.Random(1))
+    check_all_there(tmp_path / "s", 30)
 
 
 @pytest.mark.slow

@@ -109,7 +109,7 @@ def test_readers_see_whole_commits_while_a_writer_works(tmp_path: Path) -> None:
         "from store_samples import photo, writer\n"
         "from usearch.store import compact_store\n"
         "rng = np.random.default_rng(0)\n"
-        "for turn in range(4):\n"
+        "for turn in range(2):\n"
         f"    with writer(Path({str(store)!r})) as w:\n"
         "        for i in range(15):\n"
         "            old = w.snapshot.photos()['photo_id'].to_pylist()[:2] if i % 3 == 2 else []\n"
