@@ -46,7 +46,7 @@ def failing(monkeypatch, problem):
     def fail(_words):
         raise problem
 
-    monkeypatch.setattr(entry, "_run", fail)
+    monkeypatch.setattr(entry, "run_command", fail)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["-h"], ["--version"]])
@@ -192,7 +192,7 @@ def test_signals_end_a_command_with_their_code(sent, code):
         "import sys, time\n"
         "from usearch.cli import entry\n"
         "def wait(words): print('ready', flush=True); time.sleep(60)\n"
-        "entry._run = wait\n"
+        "entry.run_command = wait\n"
         "sys.exit(entry.main(['info']))"
     )
     process = subprocess.Popen(

@@ -46,8 +46,9 @@ class ColourWords:
 
 def install(monkeypatch=None) -> None:
     """Load colours where `mini` would be loaded."""
-    import indexer.presets
     from toys import load_toys
+
+    import indexer.presets
     from usearch.models import presets
 
     def put(module, name, value):

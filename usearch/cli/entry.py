@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         note(_ABOUT)
         return ExitCode.USAGE
     try:
-        code = _run(words)
+        code = run_command(words)
         if sys.stdout is not None:
             sys.stdout.flush()
     except BaseException as problem:  # noqa: BLE001 - the one place that ends every failure
@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _run(words: list[str]) -> int:
-    """Call the command. Its return value is ignored; `typer.Exit` carries other codes."""
+def run_command(words: list[str]) -> int:
+    """Call a command and return its exit code; errors pass through."""
     command = build_app()
     try:
         with command.make_context("usearch", words) as context:

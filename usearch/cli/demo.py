@@ -1,0 +1,188 @@
+"""`usearch demo`: the whole job on photographs that two packages bring along."""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from usearch.cli.entry import run_command
+from usearch.cli.output import note, result
+from usearch.errors import ExitCode, InputError, ModelError
+
+if TYPE_CHECKING:
+    from usearch.opened import OpenStore
+    from usearch.records import Image
+    from usearch.search import Hit
+
+SAMPLES = {
+    "astronaut.png": ("skimage", "data/astronaut.png"),
+    "cat.png": ("skimage", "data/chelsea.png"),
+    "coffee.png": ("skimage", "data/coffee.png"),
+    "motorcycle.png": ("skimage", "data/motorcycle_left.png"),
+    "rocket.jpg": ("skimage", "data/rocket.jpg"),
+    "temple.jpg": ("sklearn", "datasets/images/china.jpg"),
+    "flower.jpg": ("sklearn", "datasets/images/flower.jpg"),
+}
+"""Our names of the sample photos, and the files they are in the installed packages."""
+
+QUERIES = ("a cat", "cup of coffee", "motorcycle", "sky", "person", "pink flower")
+
+CLASSES = """\
+person, woman, face
+flag
+cat
+cup, coffee
+spoon
+table, wood
+motorcycle, motorbike
+wheel, tire
+garage, room
+rocket, tower
+sky
+smoke, cloud
+temple, palace, building
+tree
+grass, lawn
+flower, petals
+leaves
+"""
+
+_HITS = 6
+_SIDE = 1024
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the demo is put.")
+    ] = Path("usearch-demo"),
+) -> None:
+    """Show all of it on sample photos.
+
+    Takes the photographs that the packages scikit-image and scikit-learn bring along (extra
+    `demo`), indexes them, asks a few questions, classifies every pixel, and writes pictures
+    of the answers. Nothing is downloaded. Each command is printed as you would type it.
+    """
+    from usearch.render.class_files import make_folder
+
+    found = sample_files()
+    photos = output / "photos"
+    make_folder(photos)
+    make_folder(output / "answers")
+    for name, source in found.items():
+        _copy(source, photos / name)
+    note(f"{len(found)} photos are in {photos}")
+    store = output / ".usearch"
+    _type(["index", str(photos), "--store", str(store)])
+    pictures = _ask(store, output / "answers")
+    classes = output / "classes.txt"
+    classes.write_text(CLASSES, encoding="utf-8")
+    maps = output / "maps"
+    _type(["segment", str(photos), "--classes", str(classes), "-o", str(maps)])
+    _say_where(output, [*pictures, *sorted(maps.glob("*-overlay.png"))], photos)
+
+
+def sample_files() -> dict[str, Path]:
+    """The sample photos that the installed packages hold: our names and their paths.
+
+    The packages are found, not imported, so that nothing of theirs runs or downloads.
+
+    Raises:
+        ModelError: Neither package holds any of them.
+    """
+    found = {}
+    for name, (package, inside) in SAMPLES.items():
+        spec = importlib.util.find_spec(package)
+        for folder in (spec.submodule_search_locations or []) if spec is not None else []:
+            path = Path(folder) / inside
+            if path.is_file():
+                found[name] = path
+    if not found:
+        raise ModelError(
+            "the demo needs the photographs in scikit-image and scikit-learn",
+            "pip install 'use-segments[demo]', or index your own photos: usearch index FOLDER",
+        )
+    return found
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        if not target.exists():
+            shutil.copyfile(source, target)
+    except OSError as problem:
+        raise InputError(
+            f"cannot write {target}: {problem.strerror}", "name another folder with -o"
+        ) from problem
+
+
+def _type(words: list[str]) -> int:
+    """Print a command as one would type it, and run it."""
+    note(f"\n$ {shlex.join(['usearch', *words])}")
+    code = run_command(words)
+    if code not in (ExitCode.DONE, ExitCode.NO_MATCH):
+        raise typer.Exit(code)
+    return code
+
+
+def _ask(store: Path, folder: Path) -> list[Path]:
+    """Ask each question; a picture of the answers of each that has any."""
+    from usearch.opened import OpenStore
+    from usearch.render.class_files import write_picture
+    from usearch.store import open_snapshot
+
+    pictures = []
+    opened = OpenStore(open_snapshot(store))
+    for text in QUERIES:
+        words = ["query", text, "--store", str(store), "-k", "3"]
+        if _type(words) == ExitCode.NO_MATCH:
+            continue
+        path = folder / f"{text.replace(' ', '-')}.png"
+        write_picture(path, answer_sheet(opened, text))
+        pictures.append(path)
+    return pictures
+
+
+def answer_sheet(opened: OpenStore, text: str) -> Image:
+    """One picture of the best hits, one segment a photo: uint8 [H, W, 3]."""
+    from usearch.render.hits import Tile, contact_sheet
+
+    nearest = opened.query(text, 20 * _HITS, min_score=opened.calibration.cutoff)
+    best: dict[int, Hit] = {}
+    for hit in nearest:
+        best.setdefault(hit.photo, hit)
+    hits = list(best.values())[:_HITS]
+    return contact_sheet(text, [Tile(_view(h), Path(h.path).name, h.score) for h in hits])
+
+
+def _view(hit: Hit) -> Image:
+    """The segment of a hit, lit, with what is around it."""
+    from indexer.photos import decode
+    from usearch import masks
+    from usearch.render.hits import spotlight, view_around
+
+    image = decode(hit.image, _SIDE).image
+    lit = spotlight(image, masks.decode(hit.rle, hit.mask_size))
+    height, width = image.shape[:2]
+    scale_x, scale_y = width / hit.width, height / hit.height
+    x0, y0, x1, y1 = hit.box
+    box = (x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y)
+    left, top, right, bottom = view_around((width, height), box, 4 / 3)
+    return lit[top:bottom, left:right]
+
+
+def _say_where(output: Path, pictures: list[Path], photos: Path) -> None:
+    note("\npictures of the answers:")
+    for path in pictures:
+        result(str(path))
+    here = shlex.quote(str(output))
+    cat = shlex.quote(str(photos / "cat.png"))
+    note(
+        "\nnext, try:\n"
+        f'  usearch query "wheel" --store {here}\n'
+        f"  usearch segment {cat} --classes {shlex.quote(str(output / 'classes.txt'))} -o maps\n"
+        '  usearch index FOLDER-WITH-YOUR-PHOTOS && usearch query "red car"'
+    )
