@@ -61,7 +61,8 @@ HYPERNYMS = {
 COLOURS = ["red", "blue", "green", "yellow", "white", "black", "orange", "purple", "pink", "brown"]
 THINGS = ["car", "mug", "dress", "chair", "bird", "boat", "umbrella", "flower", "house", "shirt"]
 TEMPLATES = ("a {}", "the {}", "a photo of a {}.", "a picture of the {}", "there is a {} here",
-             "close-up of {}", "{} in the photo", "my {}", "PHOTO OF {}", "an image showing a {}")  # fmt: skip
+             "close-up of {}", "{} in the photo", "my {}", "PHOTO OF {}",
+             "an image showing a {}")  # fmt: skip
 Encoder = Callable[[list[str]], np.ndarray]
 
 
@@ -109,7 +110,8 @@ def measure(encoder: Encoder, captions: list[tuple[str, set[str]]]) -> dict[str,
             average_precision(targets @ query, relevant) if np.abs(query).any() else chance
         )
     phrases = [(f"{c} {t}", f"{t} that is {c}") for c in COLOURS for t in THINGS]
-    nearest = (encoder([c for c, _ in captions]) @ targets.T).argmax(1)
+    vectors = encoder([c for c, _ in captions])
+    nearest = np.where(np.abs(vectors).sum(1) > 0, (vectors @ targets.T).argmax(1), -1)
     return {
         "synonyms": top1(encoder, synonym_pairs(), COCO),
         "as written": top1(encoder, written, COCO),
@@ -117,7 +119,9 @@ def measure(encoder: Encoder, captions: list[tuple[str, set[str]]]) -> dict[str,
         "hypernyms, AP": 100 * float(np.mean(precisions)),
         "colour phrases": top1(encoder, phrases, [p for _, p in phrases]),
         "captions": 100
-        * float(np.mean([COCO[b] in s for b, (_, s) in zip(nearest, captions, strict=True)])),
+        * float(
+            np.mean([b >= 0 and COCO[b] in s for b, (_, s) in zip(nearest, captions, strict=True)])
+        ),
     }
 
 

@@ -87,6 +87,7 @@ def export(student: Student, pieces: list[str], out: Path, training: dict[str, A
         digest.update(name.encode() + tensors[name].tobytes())
     digest.update("\n".join(pieces).encode())
     save_file(tensors, out / "text.safetensors", metadata={"id": digest.hexdigest()})
+    (out / "text.safetensors").chmod(0o644)  # the library makes it private
     (out / "text.vocab.txt").write_text("\n".join(pieces), encoding="utf-8", newline="\n")
     card = {
         "id": digest.hexdigest(),
