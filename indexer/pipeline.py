@@ -125,10 +125,8 @@ def index_photos(
             "nothing was removed",
             "Is the disk mounted? When the photos really are gone, add --force.",
         )
-    same_preset = snapshot is not None and snapshot.preset == preset
     with _interrupts() as stop:
-        if snapshot is not None and same_preset and not plan.tasks:
-            # Nothing to embed: neither a worker nor a model is needed.
+        if snapshot is not None and snapshot.preset == preset and not plan.tasks:
             _count(plan, report)
             if plan.moves or (prune and plan.gone):
                 with _writer(store, preset, _made_by(snapshot)) as writer:
@@ -193,12 +191,23 @@ def _refuse_lost_roots(roots: Sequence[str], report: IndexReport) -> None:
     """A folder that went away during the run is no folder of vanished photos."""
     vanished = any(photo.reason == "vanished" for photo in report.skipped)
     for root in roots:
-        if vanished and not os.path.lexists(root):
+        if vanished and _is_away(root):
             raise InputError(
                 f"{printable(root)} went away while its photos were read; the "
                 f"{report.indexed:,} photos indexed before are kept",
                 "Mount the disk again and run the same command.",
             )
+
+
+def _is_away(root: str) -> bool:
+    """Whether a folder is missing, or empty as the place of a disk that is not mounted."""
+    try:
+        with os.scandir(root) as entries:
+            return next(entries, None) is None
+    except NotADirectoryError:
+        return False  # a single photo was asked for
+    except OSError:
+        return True
 
 
 def _nothing_found(roots: Sequence[str], survey: Survey) -> InputError:
@@ -356,7 +365,8 @@ class _Stop:
 def _interrupts() -> Iterator[_Stop]:
     """Turns the first Ctrl-C or SIGTERM into a request to end, the second into the end.
 
-    Ending at once is safe: a commit is one rename, and workers leave with their parent.
+    The second one is raised where the run happens to be, which is safe: a commit is one
+    rename, and leaving the crew kills its workers.
     """
     stop = _Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -364,9 +374,12 @@ def _interrupts() -> Iterator[_Stop]:
         return
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        if stop.asked():
-            os._exit(128 + number)
-        stop.signal = number
+        if not stop.asked():
+            stop.signal = number
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt
+        else:
+            raise SystemExit(128 + number)
 
     saved = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

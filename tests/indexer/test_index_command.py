@@ -66,6 +66,12 @@ def test_the_preset_of_the_store_is_taken_when_none_is_named(folder, monkeypatch
     assert asked == ["clip", "clip"]
 
 
+def test_another_segmenter_than_the_stores_is_refused_even_with_nothing_to_do(folder, capsys):
+    index("photos")
+    assert index("photos", "--segmenter", "sam") == 4
+    assert "was cut by grid, not by sam" in capsys.readouterr().err
+
+
 def test_skipped_photos_are_counted_by_reason_and_the_first_ten_listed(folder, capsys):
     for number in range(12):
         (folder / f"words-{number:02d}.jpg").write_bytes(b"no photo")

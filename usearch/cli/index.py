@@ -15,7 +15,7 @@ import typer
 
 from usearch.cli.options import JsonOption, StoreOption
 from usearch.cli.output import json_result, note
-from usearch.errors import ExitCode, StoreNotFound, UsageError
+from usearch.errors import ExitCode, StoreError, StoreNotFound, UsageError
 
 if TYPE_CHECKING:
     from indexer.one_photo import Load
@@ -219,8 +219,13 @@ def _chosen_segmenter(
     """The segmenter asked for, else the store's own; None for the preset's own."""
     if segmenter is None and masks is not None:
         segmenter = "given"
-    if segmenter is None and known is not None and known.preset == preset:
-        segmenter = known.segmenter
+    if known is not None and known.preset == preset:
+        segmenter = segmenter or known.segmenter
+        if segmenter != known.segmenter:
+            raise StoreError(
+                f"{known.path} was cut by {known.segmenter}, not by {segmenter}",
+                "leave --segmenter out, or index into another store with --store",
+            )
     if (segmenter == "given") != (masks is not None):
         raise UsageError(
             "--segmenter given and --masks COCO.json belong together",
