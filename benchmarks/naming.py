@@ -139,7 +139,6 @@ class Model:
     def __init__(self, preset: str, segmenter: str | None) -> None:
         from indexer.presets import load_indexer
         from usearch.models.presets import load_text_encoder, preset_calibration, preset_templates
-
         from usearch.text.templates import TEMPLATES
 
         self.load = partial(load_indexer, preset, segmenter, "cpu")
