@@ -217,6 +217,6 @@ def pooling_weights(segments: Segments, grid: tuple[int, int]) -> FloatArray:
         if not weights[i].sum() > 0:
             centre = (y0 + y1) * rows // (2 * height), (x0 + x1) * columns // (2 * width)
             weights[i, min(centre[0], rows - 1), min(centre[1], columns - 1)] = 1.0
-    flat = weights.reshape(len(segments), rows * columns)
+    flat: FloatArray = weights.reshape(len(segments), rows * columns)
     flat /= flat.sum(1, keepdims=True)
     return flat

@@ -142,8 +142,8 @@ def test_onnx_gives_the_vectors_of_torch(model, bundle, photo, segments):
         rows = pool(maps, weights, torch.zeros(4, dtype=torch.long), model.head.stages)
         theirs = model.head(rows).numpy()
     names = ours[:, :DIM] / np.linalg.norm(ours[:, :DIM], axis=1, keepdims=True)
-    # Weights and matrix rest in half precision, hence not to float32 rounding.
-    assert (names * theirs).sum(1).min() > 0.9995
+    # Kernels rest in 8 bits and the matrix in half precision, hence not to float32 rounding.
+    assert (names * theirs).sum(1).min() > 0.995
 
 
 def test_segmenter_and_embedder_share_one_pass(bundle, photo, segments):

@@ -1,7 +1,7 @@
 """Make the files of the bundled model: python -m trainer.mini.export RUN -o DIR.
 
-The tower becomes ONNX (batch norm folded, weights kept in half precision and widened when
-the file is loaded), the head its folded matrix. The card is written over every file of the
+The tower becomes ONNX (batch norm folded, kernels kept in 8 bits and widened when the file is
+loaded), the head its folded matrix. The card is written over every file of the
 folder, with the identity of the embedding space.
 """
 
@@ -26,8 +26,8 @@ from usearch.text.colours import COLOUR_DIM
 TOWER_FILE = "tower.onnx"
 HEAD_FILE = "head.npz"
 IMAGE_FILES = (TOWER_FILE, HEAD_FILE)
-MIN_HALVED = 1024
-"""Weights with fewer numbers stay in single precision."""
+MIN_SHRUNK = 4096
+"""Kernels with fewer numbers stay in single precision."""
 
 
 class _ForRuntime(nn.Module):
@@ -74,26 +74,37 @@ def write_tower(tower: MiniTower, path: Path) -> None:
             dynamo=False,
         )
     model = onnx.load(path)
-    halve_weights(model.graph)
+    shrink_weights(model.graph)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
-def halve_weights(graph: Any) -> None:
-    """Store large float32 initialisers of an ONNX graph as float16, widened by a Cast node."""
+def shrink_weights(graph: Any) -> None:
+    """Store large convolution kernels of an ONNX graph as int8 with a scale an output channel.
+
+    A Cast and a Mul widen them again; the runtime folds both away when it loads the file, so
+    arithmetic stays in float32.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
-    casts = []
-    for tensor in graph.initializer:
+    widen = []
+    for tensor in list(graph.initializer):
         if tensor.data_type != TensorProto.FLOAT:
             continue
         values = numpy_helper.to_array(tensor)
-        if values.size < MIN_HALVED:
+        if values.size < MIN_SHRUNK or values.ndim != 4:
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    for position, node in enumerate(casts):
+        scale = np.abs(values).max((1, 2, 3), keepdims=True) / 127.0
+        scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+        small = np.rint(values / scale).astype(np.int8)
+        tensor.CopyFrom(numpy_helper.from_array(small, f"{name}.int8"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        widen.append(
+            helper.make_node("Cast", [f"{name}.int8"], [f"{name}.wide"], to=TensorProto.FLOAT)
+        )
+        widen.append(helper.make_node("Mul", [f"{name}.wide", f"{name}.scale"], [name]))
+    for position, node in enumerate(widen):
         graph.node.insert(position, node)
 
 
