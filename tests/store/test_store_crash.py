@@ -191,7 +191,7 @@ with writer(Path({store!r})) as w:
         new = [photo(rng, name, 3) for j in range(3) if (name := f"{{i}}/{{j}}") not in known]
         if new:
             w.add(new)
-        print(i, flush=True)
+            print(i, flush=True)
     print("done", flush=True)
 """
 
@@ -203,11 +203,10 @@ def kill_until_done(store: Path, batches: int, rng: random.Random) -> int:
     while True:
         child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
-        for _ in range(rng.randrange(1, 20)):
-            child.stdout.readline()  # one batch is through
+        said = [child.stdout.readline() for _ in range(rng.randrange(1, 20))]  # as many batches
         time.sleep(rng.uniform(0, 0.02))
         child.send_signal(signal.SIGKILL)
-        if "done" in child.communicate()[0]:
+        if "done\n" in (*said, child.communicate()[0][-5:]):
             return kills
         kills += 1
         open_snapshot(store)  # a reader is never in the way of what was left
