@@ -108,7 +108,9 @@ def is_complete(store):
     assert len(ids) == len(set(ids)) == 30 * 4
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_the_first_signal_commits_what_is_done_and_ends_the_run(start, tmp_path, folder, how):
     run = start()
     read_until(run, "indexing 6")
@@ -133,6 +135,7 @@ def test_an_interrupt_from_the_terminal_reaches_no_worker(start, tmp_path):
     assert stored(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_ends_at_once_and_the_store_is_whole(start, tmp_path):
     run = start(pause=5.0)
     read_until(run, "indexing 0")

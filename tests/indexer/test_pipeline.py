@@ -91,6 +91,7 @@ def test_rows_say_what_the_file_is(folder, store):
     assert len(row.hash) == 32
 
 
+@pytest.mark.slow
 def test_ids_do_not_depend_on_the_number_of_workers(folder, tmp_path):
     ids = []
     for workers in (0, 1, 3):
@@ -400,7 +401,7 @@ def load_without_weights(*, threads):
     raise ModelError("weights.safetensors is missing", "put it into ./models")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_missing_weights_are_one_error_and_nothing_is_created(folder, store, workers):
     with pytest.raises(ModelError, match="weights") as caught:
         run(folder, store, load_without_weights, workers=workers)
@@ -437,7 +438,7 @@ def load_short(*, threads):
     return load_toys()[0], ShortEmbedder()
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_vectors_that_do_not_match_the_segments_are_a_bug_that_is_raised(folder, store, workers):
     with pytest.raises(RuntimeError, match=r"vectors of shape \(3, 4\) for 4 segments"):
         run(folder, store, load_short, workers=workers)
@@ -482,6 +483,7 @@ def test_a_photo_that_kills_its_worker_twice_is_named_and_the_others_are_indexed
     assert run(folder, store, fail_to_load).to_do == 0, "not tried again until it changes"
 
 
+@pytest.mark.slow
 def test_a_photo_that_kills_its_worker_once_is_indexed_at_the_second_try(folder, store, tmp_path):
     red(folder / "2.png")
     load = partial(load_mined, once=str(tmp_path / "done"))
@@ -504,7 +506,7 @@ def load_and_die(*, threads):
 
 def test_a_model_that_takes_its_process_down_is_an_error_and_no_loop(folder, store):
     with pytest.raises(RuntimeError, match=r"while it loaded the model \(exit code 3\)"):
-        run(folder, store, load_and_die, workers=2)
+        run(folder, store, load_and_die, workers=1)
 
 
 def test_progress_runs_from_looking_to_finishing(folder, store):
