@@ -138,4 +138,6 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestStoreMachine.settings = settings(
+    max_examples=max(5, settings.default.max_examples // 8), stateful_step_count=15, deadline=None
+)
