@@ -115,7 +115,7 @@ def from_bytes(data: bytes, path: Path) -> Manifest:
     damaged = StoreError(f"{path} is damaged", f"run `usearch rebuild --store {path.parent}`")
     try:
         body = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise damaged from error
     if not isinstance(body, dict) or not isinstance(body.get("format"), int):
         raise damaged

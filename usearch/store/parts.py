@@ -340,7 +340,7 @@ class Part:
         groups = np.flatnonzero(np.bincount(group_of))  # np.unique imports numpy.ma
         position = np.searchsorted(groups, group_of)
         try:
-            table = file.read_row_groups(groups.tolist())
+            table = file.read_row_groups(groups.tolist(), use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(SEGMENTS, str(error)) from error
         lengths = starts[groups + 1] - starts[groups]
@@ -358,7 +358,8 @@ class Part:
         """The opened Parquet file, if it is what the manifest and the format say."""
         self.verify(name)
         try:
-            file = pq.ParquetFile(pa.py_buffer(self._bytes[name]))
+            # No threads of Arrow's own: one that outlives the interpreter aborts the process.
+            file = pq.ParquetFile(pa.py_buffer(self._bytes[name]), pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(name, str(error)) from error
         found = file.schema_arrow
@@ -373,6 +374,7 @@ class Part:
     ) -> pa.Table:
         file = self._checked(name, schema, rows)
         try:
-            return file.read(columns=None if columns is None else list(columns))
+            names = None if columns is None else list(columns)
+            return file.read(columns=names, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(name, str(error)) from error

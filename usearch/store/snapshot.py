@@ -244,9 +244,16 @@ class Snapshot:
             raise UsageError(f"{k} results were asked for", "ask for at least 1")
         self._verify_vectors()
         if allowed is None:
-            found = self._search_all(queries, k, exact=exact)
+            cosines, found = self._search_all(queries, k, exact=exact)
             self._searched = True
-            return found
+        else:
+            cosines, found = self._search_allowed(queries, k, allowed)
+        # Rounding to half precision makes some vectors a little longer than 1.
+        return np.clip(cosines, -1.0, 1.0), found
+
+    def _search_allowed(
+        self, queries: FloatArray, k: int, allowed: RowArray
+    ) -> tuple[FloatArray, RowArray]:
         mask = np.zeros(int(self.offsets[-1]), bool)
         mask[self._checked_rows(np.asarray(allowed, np.int64), dead=True)] = True
         mask &= self.alive

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -52,6 +53,8 @@ def open_writer(
         StoreError: It is damaged, newer, read-only, or was cut by another segmenter.
     """
     path = Path(path).absolute()
+    # As they will be read back: a tuple becomes a list.
+    segmenter_settings = json.loads(json.dumps(segmenter_settings))
     _refuse_strange_folder(path)
     _read_or_none(path)  # a newer or damaged store is refused before anything is touched
     files.make_folder(path)
@@ -268,6 +271,8 @@ class Writer:
         return _drop_bad(photo.segments, vectors)
 
     def _commit(self, manifest: Manifest) -> None:
+        if not self._lock.held:
+            raise ValueError("this writer is closed")
         self.snapshot = commits.commit(self.snapshot, manifest)
 
     def _merge_small(self) -> None:
@@ -342,6 +347,11 @@ def _refuse_strange_folder(path: Path) -> None:
         return
     if not path.is_dir():
         raise StoreError(f"{path} is a file, not a store", "name a folder with --store")
+    if (path / "parts").is_dir() and any((path / "parts").iterdir()):
+        raise StoreError(
+            f"{path} holds parts of a store but no {manifests.NAME}",
+            f"bring {manifests.NAME} back from a backup, or move the folder away to begin anew",
+        )
     others = sorted(p.name for p in path.iterdir() if p.name not in _OURS)
     if others:
         raise StoreError(
