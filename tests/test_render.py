@@ -29,7 +29,8 @@ def disc(height=80, width=120, radius=20):
 def test_the_segment_keeps_its_pixels_and_the_rest_is_dimmed():
     image, mask = photo(), disc()
     lit = spotlight(image, mask)
-    np.testing.assert_array_equal(lit[mask], image[mask])
+    core = disc(radius=18)  # the outline's steps are rounded off
+    np.testing.assert_array_equal(lit[core], image[core])
     far = ~disc(radius=34)
     assert lit[far].mean() < 0.6 * image[far].mean()
 
@@ -39,6 +40,13 @@ def test_the_outline_runs_around_the_segment_in_the_accent():
     ring = disc(radius=21) & ~disc()
     assert lit[ring].mean(0)[0] > 150
     assert lit[~disc(radius=34)].max() == 0
+
+
+def test_a_segment_that_is_the_whole_photo_is_framed():
+    lit = spotlight(np.zeros((80, 120, 3), np.uint8), np.ones((80, 120), bool), accent=(255, 0, 0))
+    assert (lit[0] == (255, 0, 0)).all()
+    assert (lit[:, -1] == (255, 0, 0)).all()
+    assert lit[20:60, 20:100].max() == 0
 
 
 def test_a_mask_of_another_size_is_scaled_to_the_photo():

@@ -67,9 +67,9 @@ def demo(
     `demo`), indexes them, asks a few questions, classifies every pixel, and writes pictures
     of the answers. Nothing is downloaded. Each command is printed as you would type it.
     """
+    found = sample_files()
     from usearch.render.class_files import make_folder
 
-    found = sample_files()
     photos = output / "photos"
     make_folder(photos)
     make_folder(output / "answers")
@@ -155,11 +155,11 @@ def answer_sheet(opened: OpenStore, text: str) -> Image:
     for hit in nearest:
         best.setdefault(hit.photo, hit)
     hits = list(best.values())[:_HITS]
-    return contact_sheet(text, [Tile(_view(h), Path(h.path).name, h.score) for h in hits])
+    return contact_sheet(text, [Tile(hit_view(h), Path(h.path).name, h.score) for h in hits])
 
 
-def _view(hit: Hit) -> Image:
-    """The segment of a hit, lit, with what is around it."""
+def hit_view(hit: Hit) -> Image:
+    """The segment of a hit, lit, with what is around it: uint8 [H, W, 3]."""
     from indexer.photos import decode
     from usearch import masks
     from usearch.render.hits import spotlight, view_around

@@ -29,7 +29,7 @@ _SMALLEST_SIDE = 32
 
 def segment(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMG...", help="Photos, or folders with photos.")
+        list[Path], typer.Argument(metavar="IMG", help="Photos, or folders with photos.")
     ],
     classes: Annotated[
         Path, typer.Option("--classes", metavar="FILE", help="One class a line: name, synonym, ...")

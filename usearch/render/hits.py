@@ -44,18 +44,20 @@ def spotlight(image: Image, mask: Mask, accent: tuple[int, int, int] = ACCENT) -
         (accent, _ring(inside, stroke)),
     ):
         out = ring * np.array(colour, np.float32) + (1 - ring) * out
+    # Where the segment reaches the edge of the photo, the outline runs inside.
+    frame = inside.copy()
+    frame[stroke:-stroke, stroke:-stroke] = False
+    out[frame] = accent
     return np.clip(np.round(out), 0, 255).astype(np.uint8)
 
 
 def _scaled(mask: Mask, size: tuple[int, int]) -> Mask:
-    """The mask at (width, height), its edge interpolated and cut at one half."""
-    grey = Pillow.fromarray(mask.astype(np.uint8) * 255)
-    if grey.size == size:
-        return mask
-    scaled: Mask = np.asarray(grey.resize(size, Pillow.Resampling.BILINEAR)) >= 128
-    if not scaled.any():
-        scaled = np.asarray(grey.resize(size, Pillow.Resampling.BILINEAR)) > 0
-    return scaled
+    """The mask at (width, height), its steps rounded off; small ones are kept as they are."""
+    grey = Pillow.fromarray(mask.astype(np.uint8) * 255).resize(size, Pillow.Resampling.BILINEAR)
+    smooth: Mask = np.asarray(grey.filter(ImageFilter.GaussianBlur(max(size) / 320))) >= 128
+    if smooth.sum() > 0.8 * (np.asarray(grey) >= 128).sum():
+        return smooth
+    return np.asarray(grey) > 0
 
 
 def _grown(mask: Mask, pixels: int) -> Pillow.Image:

@@ -13,11 +13,14 @@ Colour = tuple[int, int, int] | tuple[int, int, int, int]
 
 _WIDE_FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
 
+_IN_PILLOWS_FONT = frozenset("…“”’·")
+"""What Pillow's own font has beside ASCII, and pictures use."""
+
 
 @lru_cache(maxsize=64)
-def font(size: int, beyond_latin: bool = False) -> Font:
-    """A font of `size` pixels: Pillow's own, or one of the system for other scripts."""
-    if beyond_latin:
+def font(size: int, beyond_ascii: bool = False) -> Font:
+    """A font of `size` pixels: Pillow's own, or one of the system where that lacks letters."""
+    if beyond_ascii:
         for name in _WIDE_FONTS:
             try:
                 return ImageFont.truetype(name, size)
@@ -28,7 +31,7 @@ def font(size: int, beyond_latin: bool = False) -> Font:
 
 def font_for(text: str, size: int) -> Font:
     """The font that can show a text, as far as one is installed."""
-    return font(size, any(ord(char) > 0x17F for char in text))
+    return font(size, any(ord(char) > 126 and char not in _IN_PILLOWS_FONT for char in text))
 
 
 def text_width(text: str, size: int) -> int:
