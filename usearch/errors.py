@@ -1,15 +1,15 @@
 """Errors that a caller can act on, and the exit codes of the command line.
 
-    UsearchError
-    ├── UsageError            a question that makes no sense                   2
-    ├── InputError            a photo, class file or mask file is unusable     3
-    ├── StoreError            a store is missing, damaged or newer             4
-    │   ├── StoreNotFound     no store here                                    4
-    │   └── SpaceMismatch     the store holds another embedding space          4
-    ├── StoreBusy             another process is writing this store            5
-    ├── ModelError            weights or an optional package are missing       6
-    ├── ResourceError         disk, memory or accelerator ran out              7
-    └── CheckFailed           a check ran and said no                          9
+UsearchError
+├── UsageError            a question that makes no sense                   2
+├── InputError            a photo, class file or mask file is unusable     3
+├── StoreError            a store is missing, damaged or newer             4
+│   ├── StoreNotFound     no store here                                    4
+│   └── SpaceMismatch     the store holds another embedding space          4
+├── StoreBusy             another process is writing this store            5
+├── ModelError            weights or an optional package are missing       6
+├── ResourceError         disk, memory or accelerator ran out              7
+└── CheckFailed           a check ran and said no                          9
 """
 
 from __future__ import annotations

@@ -185,8 +185,8 @@ def cell_overlap(pixels: int, cells: int) -> FloatArray:
     edges = np.linspace(0.0, pixels, cells + 1)
     low = np.maximum(edges[:-1, None], np.arange(pixels)[None])
     high = np.minimum(edges[1:, None], np.arange(1, pixels + 1)[None])
-    overlap = np.clip(high - low, 0.0, None) * (cells / pixels)
-    return overlap.astype(np.float32)
+    overlap: FloatArray = (np.clip(high - low, 0.0, None) * (cells / pixels)).astype(np.float32)
+    return overlap
 
 
 def pooling_weights(segments: Segments, grid: tuple[int, int]) -> FloatArray:

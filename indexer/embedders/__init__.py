@@ -11,7 +11,9 @@ class Embedder(Protocol):
     """Gives each segment of an image a vector."""
 
     @property
-    def space(self) -> EmbeddingSpace: ...
+    def space(self) -> EmbeddingSpace:
+        """Space of the vectors."""
+        ...
 
     def embed(self, image: Image, segments: Segments) -> FloatArray:
         """Vectors of the segments.

@@ -17,7 +17,9 @@ class Segmenter(Protocol):
     name: str
 
     @property
-    def settings(self) -> dict[str, object]: ...
+    def settings(self) -> dict[str, object]:
+        """What shapes the result, as plain JSON values."""
+        ...
 
     def segment(self, image: Image) -> Segments:
         """Segments of an image; the mask grid is the image's own size.

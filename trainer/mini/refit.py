@@ -136,7 +136,8 @@ def held_out_scores(
     scores = vectors @ vocabulary.vectors[vocabulary.names].T
     own = (vectors * vocabulary.vectors[truth]).sum(1, keepdim=True)
     rank = (scores > own + 1e-6).sum(1)
-    per_class = [(rank[truth == c] == 0).float().mean() for c in truth.unique()]
+    classes = sorted(set(truth.tolist()))
+    per_class = [(rank[truth == c] == 0).float().mean() for c in classes]
     return {
         "n": float(len(rows)),
         "top1": float((rank == 0).float().mean()),
