@@ -125,7 +125,7 @@ class DecodedPhoto:
     note: str = ""
 
 
-class SameContent(Exception):  # noqa: N818 - an answer, not an error.
+class SameContent(Exception):
     """The file's hash is the one already known: there is nothing to decode."""
 
     def __init__(self, n_bytes: int, mtime_ns: int) -> None:

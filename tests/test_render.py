@@ -11,7 +11,7 @@ from PIL import Image
 from usearch.render.class_files import write_class_map
 from usearch.render.hits import Tile, contact_sheet, spotlight, view_around
 from usearch.render.lettering import fitted, text_width
-from usearch.render.overlay import class_overlay
+from usearch.render.overlay import class_overlay, connected_parts, depths
 from usearch.render.palette import class_colours
 from usearch.render.safe_text import printable
 from usearch.render.tables import bar, percent
@@ -187,3 +187,17 @@ def test_a_bar_grows_with_the_share_and_never_past_its_width():
     assert bar(0.5, 8) == "████"
     assert len(bar(2.0, 8)) == 8
     assert bar(1 / 64, 8) == "▏"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (20, 30)])
+def test_parts_and_their_depths_are_those_of_scipy(size: tuple[int, int]) -> None:
+    ndimage = pytest.importorskip("scipy.ndimage")
+    labels = np.random.default_rng(0).integers(0, 3, size).astype(np.uint8)
+    parts = connected_parts(labels)
+    found = sum(ndimage.label(labels == value)[1] for value in np.unique(labels))
+    assert len(np.unique(parts)) == found == parts.max() + 1
+    deep = depths(parts)
+    for part in range(found):
+        assert len(np.unique(labels[parts == part])) == 1
+        steps = ndimage.distance_transform_cdt(np.pad(parts == part, 1), "taxicab")[1:-1, 1:-1]
+        assert np.array_equal(deep[parts == part], steps[parts == part])

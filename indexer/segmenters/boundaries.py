@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image as PillowImage
-from scipy import ndimage
 
 from usearch.records import FloatArray, Image
 
@@ -78,10 +77,23 @@ def neighbour_contrast(lab: FloatArray) -> tuple[FloatArray, FloatArray]:
         across: float32 [h, w - 1], between a pixel and the one to its right.
         down: float32 [h - 1, w], between a pixel and the one below.
     """
-    smooth = ndimage.gaussian_filter(lab, (_BLUR, _BLUR, 0), mode="nearest")
+    smooth = blur(blur(lab, 0), 1)
     across = np.sqrt(((smooth[:, 1:] - smooth[:, :-1]) ** 2).sum(2))
     down = np.sqrt(((smooth[1:] - smooth[:-1]) ** 2).sum(2))
     return across, down
+
+
+def blur(values: FloatArray, axis: int) -> FloatArray:
+    """Gaussian blur along one axis; what lies outside is as the nearest pixel."""
+    reach = int(4 * _BLUR + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _BLUR) ** 2).astype(np.float32)
+    kernel /= kernel.sum()
+    size = values.shape[axis]
+    out: FloatArray = np.zeros_like(values)
+    for offset, weight in zip(range(-reach, reach + 1), kernel, strict=True):
+        rows = np.clip(np.arange(size) + offset, 0, size - 1)
+        out += weight * np.take(values, rows, axis)
+    return out
 
 
 def edge_strengths(lab: FloatArray, learned: FloatArray | None) -> tuple[FloatArray, FloatArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,8 +72,6 @@ def _borders(labels: ClassMap, width: int) -> npt.NDArray[np.bool_]:
 
 def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str]) -> None:
     """Name each large region at its widest place, where the name has room and none is yet."""
-    from scipy import ndimage
-
     height, width = labels.shape
     step = max(1, -(-max(height, width) // _LABEL_SIDE))
     grid = labels[step // 2 :: step, step // 2 :: step]
@@ -81,17 +80,15 @@ def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str])
     colours = class_colours(len(names))
     taken: list[tuple[float, float, float, float]] = []
     regions: list[tuple[int, float, float, float, int]] = []
-    for value in np.unique(grid):
-        if value >= len(names):
+    parts = connected_parts(grid)
+    depth = depths(parts)
+    for part, area in enumerate(np.bincount(parts.ravel())):
+        if area < _LEAST_LABELLED * grid.size:
             continue
-        parts, n_parts = ndimage.label(grid == value)
-        areas = np.bincount(parts.ravel(), minlength=n_parts + 1)
-        for part in range(1, n_parts + 1):
-            if areas[part] < _LEAST_LABELLED * grid.size:
-                continue
-            depth = ndimage.distance_transform_edt(np.pad(parts == part, 1))[1:-1, 1:-1]
-            y, x = divmod(int(depth.argmax()), grid.shape[1])
-            regions.append((int(areas[part]), x, y, float(depth.max()), int(value)))
+        inside = np.where(parts == part, depth, 0)
+        y, x = divmod(int(inside.argmax()), grid.shape[1])
+        if grid[y, x] < len(names):
+            regions.append((int(area), x, y, float(inside.max()), int(grid[y, x])))
     for _, x, y, depth, value in sorted(regions, reverse=True):
         text = fitted(names[value], size, width // 3)
         half_width, half_height = text_width(text, size) / 2 + 0.5 * size, 0.78 * size
@@ -109,6 +106,37 @@ def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str])
         taken.append(box)
         ground = tuple(int(0.42 * channel) for channel in colours[value])
         pill(draw, (centre_x, centre_y), text, size, (ground[0], ground[1], ground[2], 225))
+
+
+def connected_parts(labels: ClassMap) -> npt.NDArray[np.int64]:
+    """Number of the connected part (4 neighbours, one value) that each pixel lies in, from 0."""
+    import higra
+
+    if labels.size == 1:
+        return np.zeros(labels.shape, np.int64)
+    graph = higra.get_4_adjacency_graph(labels.shape)
+    differs = higra.weight_graph(graph, labels.astype(np.float64), higra.WeightFunction.L0)
+    parts: npt.NDArray[np.int64] = higra.graph_cut_2_labelisation(graph, differs).astype(np.int64)
+    return parts.reshape(labels.shape) - 1
+
+
+def depths(parts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Steps from each pixel to the nearest one outside its part or the picture; at least 1."""
+    depth = np.ones(parts.shape, np.int64)
+    edged = np.pad(parts, 1, constant_values=-1)
+    left = np.ones(parts.shape, bool)
+    for there in _around(edged):
+        left &= there == parts
+    while left.any():
+        depth += left
+        edged_left = np.pad(left, 1)
+        left = left & np.logical_and.reduce(_around(edged_left))
+    return depth
+
+
+def _around(edged: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """The four neighbours of each pixel of an array that has an edge of one pixel."""
+    return [edged[:-2, 1:-1], edged[2:, 1:-1], edged[1:-1, :-2], edged[1:-1, 2:]]
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:

@@ -24,7 +24,7 @@ NAME = "manifest.json"
 PREVIOUS = "manifest.previous.json"
 
 
-class NewerStore(StoreError):  # noqa: N818
+class NewerStore(StoreError):
     """The store was written by a newer usearch: nothing in it is touched."""
 
 
