@@ -89,7 +89,7 @@ def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str])
         y, x = divmod(int(inside.argmax()), grid.shape[1])
         if grid[y, x] < len(names):
             regions.append((int(area), x, y, float(inside.max()), int(grid[y, x])))
-    for _, x, y, depth, value in sorted(regions, reverse=True):
+    for _, x, y, room, value in sorted(regions, reverse=True):
         text = fitted(names[value], size, width // 3)
         half_width, half_height = text_width(text, size) / 2 + 0.5 * size, 0.78 * size
         centre_x = min(max((x + 0.5) * step, half_width + 2), width - half_width - 2)
@@ -100,7 +100,7 @@ def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str])
             centre_x + half_width,
             centre_y + half_height,
         )
-        narrow = depth * step < 0.6 * half_height
+        narrow = room * step < 0.6 * half_height
         if narrow or any(_overlap(box, other) for other in taken):
             continue
         taken.append(box)
