@@ -33,7 +33,7 @@ $(VENV)/.installed: pyproject.toml
 	@$(call python_or_stop)
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV) && \
-		uv pip install --quiet --python $(VENV)/bin/python -e '.[demo]'; \
+		uv pip install --quiet --compile-bytecode --python $(VENV)/bin/python -e '.[demo]'; \
 	else \
 		"$(PYTHON)" -m venv $(VENV) && \
 		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'; \
@@ -45,11 +45,11 @@ $(VENV_DEV)/.installed: pyproject.toml
 	@$(call python_or_stop)
 	@if command -v uv >/dev/null; then \
 		uv venv --quiet --allow-existing --python "$(PYTHON)" $(VENV_DEV) && \
-		uv pip install --quiet --python $(VENV_DEV)/bin/python -e '.[dev]'; \
+		uv pip install --quiet --compile-bytecode --python $(VENV_DEV)/bin/python -e '.[dev]'; \
 	else \
 		"$(PYTHON)" -m venv $(VENV_DEV) && \
 		$(VENV_DEV)/bin/python -m pip install --quiet --disable-pip-version-check uv && \
-		$(VENV_DEV)/bin/uv pip install --quiet --python $(VENV_DEV)/bin/python -e '.[dev]'; \
+		$(VENV_DEV)/bin/uv pip install --quiet --compile-bytecode --python $(VENV_DEV)/bin/python -e '.[dev]'; \
 	fi
 	@touch $@
 

@@ -104,6 +104,25 @@ def test_overlapping_roots_give_each_photo_once(tmp_path):
     assert sorted(paths(tmp_path / "sub", tmp_path)) == ["a.jpg", "b.jpg"]
 
 
+def test_a_file_asked_for_beside_its_folder_is_found_once(tmp_path):
+    touch(tmp_path, "a.jpg", "b.jpg")
+    one = tmp_path / "b.jpg"
+    assert paths(one, tmp_path) == ["b.jpg", "a.jpg"]
+    assert paths(tmp_path, one, one) == ["a.jpg", "b.jpg"]
+
+
+def test_a_root_that_is_a_link_gives_its_photos_by_their_real_place(tmp_path):
+    touch(tmp_path, "real/sub/a.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)
+    (tmp_path / "one.jpg").symlink_to(tmp_path / "real" / "sub" / "a.jpg")
+    (photo,) = discover([tmp_path / "link"])
+    assert photo.full_path == str(tmp_path / "real" / "sub" / "a.jpg")
+    (photo,) = discover([tmp_path / "link" / "sub" / "a.jpg"])
+    assert photo.full_path == str(tmp_path / "real" / "sub" / "a.jpg")
+    (photo,) = discover([tmp_path / "one.jpg"])
+    assert photo.full_path == str(tmp_path / "one.jpg"), "a single photo keeps the name given"
+
+
 def test_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe.jpg")
     os.mkfifo(tmp_path / "pipe")  # without an ending: must not be opened for its first bytes
@@ -114,8 +133,9 @@ def test_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path):
 
 
 def test_a_missing_root_is_an_error_that_says_so(tmp_path):
-    with pytest.raises(InputError, match="no such file or directory"):
+    with pytest.raises(InputError, match="no such file or directory") as caught:
         paths(tmp_path / "nowhere")
+    assert "store" not in caught.value.hint, "also said where no store is involved"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")

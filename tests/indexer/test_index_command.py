@@ -93,7 +93,8 @@ def test_skipped_photos_are_counted_by_reason_and_the_first_ten_listed(folder, c
 def test_strict_turns_a_skipped_photo_into_exit_code_3(folder):
     (folder / "a.jpg").touch()
     assert index("photos", "--strict") == 3
-    assert index("photos", "--strict") == 0, "only what this run met"
+    assert index("photos", "--strict") == 3, "it is still skipped, without being tried again"
+    assert index("photos") == 0
 
 
 def test_when_no_photo_at_all_can_be_read_the_exit_code_is_3(tmp_path, capsys):

@@ -20,16 +20,20 @@ from usearch.store import open_snapshot
 
 PROGRAM = """
 import sys
-from functools import partial
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from toys import load_mined
+import time
 import indexer.pipeline
+def load(**settings):
+    print("worker loads", flush=True)
+    time.sleep({loading})
+    return load_mined(pause={pause}, **settings)
 if __name__ == "__main__":
     indexer.pipeline._COMMIT_SECONDS = (0.05, 0.05)
     print("started", flush=True)
     report = indexer.pipeline.index_photos(
-        [Path({folder!r})], Path({store!r}), partial(load_mined, pause={pause}),
+        [Path({folder!r})], Path({store!r}), load,
         preset="toy", workers={workers},
         progress=lambda p: print(p.stage, p.done, flush=True),
     )
@@ -50,7 +54,7 @@ def start(tmp_path, folder):
     """Starts a run in a process of its own and returns it."""
     runs = []
 
-    def start(workers=2, pause=0.02):
+    def start(workers=2, pause=0.02, loading=0.0):
         program = tmp_path / "run.py"
         program.write_text(
             PROGRAM.format(
@@ -58,6 +62,7 @@ def start(tmp_path, folder):
                 folder=str(folder),
                 store=str(tmp_path / "store"),
                 pause=pause,
+                loading=loading,
                 workers=workers,
             )
         )
@@ -133,6 +138,15 @@ def test_an_interrupt_from_the_terminal_reaches_no_worker(start, tmp_path):
     said, _ = run.communicate(timeout=60)
     assert "stopped by 2" in said and "Traceback" not in said
     assert stored(tmp_path / "store")
+
+
+def test_a_signal_to_the_whole_group_while_workers_load_is_a_stop_and_no_failure(start):
+    run = start(workers=1, loading=60.0)
+    read_until(run, "worker loads")
+    os.killpg(run.pid, signal.SIGTERM)  # as `timeout`, systemd and docker do
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0 and "stopped by 15" in said and "Traceback" not in said
+    assert group_is_empty(run.pid)
 
 
 @pytest.mark.slow

@@ -297,6 +297,42 @@ def test_a_folder_indexed_from_above_later_stays_the_same_photos(folder, store):
     assert len(stored(store)) == 7
 
 
+def test_a_link_to_an_indexed_folder_leads_to_the_same_photos(folder, store, tmp_path):
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    run(tmp_path / "link" / "sub", store)
+    assert run(folder, store).unchanged == 2
+    assert run(tmp_path / "link", store, fail_to_load, prune=True).unchanged == 7
+    assert len(stored(store)) == 7
+
+
+def test_photos_moved_away_with_a_link_left_in_their_place_stay_the_same(folder, store, tmp_path):
+    run(folder, store)
+    folder.rename(tmp_path / "large-disk")
+    folder.symlink_to(tmp_path / "large-disk", target_is_directory=True)
+    assert run(folder, store, fail_to_load, prune=True).unchanged == 7
+    assert stored(store) == ALL
+
+
+def test_of_two_folders_that_became_one_prune_keeps_each_photo_once(folder, store, tmp_path):
+    run(folder, store)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    run(copy, store)
+    shutil.rmtree(copy)
+    copy.symlink_to(folder, target_is_directory=True)
+    assert run(folder, store, fail_to_load).gone == 7
+    assert run(folder, store, fail_to_load, prune=True).removed == 7
+    assert stored(store) == ALL
+
+
+def test_a_photo_whose_path_is_a_folder_now_is_gone(folder, store):
+    run(folder, store)
+    (folder / "0.png").unlink()
+    (folder / "0.png").mkdir()
+    assert run(folder, store, fail_to_load, prune=True).removed == 1
+    assert "0.png" not in stored(store)
+
+
 def test_odd_names_are_recognised_on_the_next_run(tmp_path, store):
     folder = tmp_path / "photos"
     names = [b"new\nline.png", b"tab\t.png", b"\xff\xfe.png", "é.png".encode(), b"-dash.png"]
