@@ -38,7 +38,8 @@ class FoundPhoto:
     """A file that may be a photo.
 
     Attributes:
-        root: Absolute folder that was asked for (for a single file: the folder it is in).
+        root: Folder that was asked for (for a single file: the folder it is in), absolute and
+            without links.
         path: Relative to `root`, '/' between folders; bytes that are not UTF-8 are kept as
             surrogates (PEP 383), so that any name finds its file again.
         bytes: Size of the file.
@@ -112,9 +113,26 @@ def discover(
     for folder in leave_out:
         if folder.is_dir():
             walk.enter(folder.stat())
-    absolute = [os.path.abspath(r) for r in roots]  # noqa: PTH100 - keeps links, folds "..".
-    for given in absolute:
-        yield from walk.root(given)
+    # A file may be asked for by itself and be met again in its folder, or the other way round.
+    alone = {resolved_root(root) for root in roots if not root.is_dir()}
+    for root in roots:
+        for photo in walk.root(root):
+            if photo.full_path in alone:
+                if photo.full_path in walk.given:
+                    continue
+                walk.given.add(photo.full_path)
+            yield photo
+
+
+def resolved_root(root: Path) -> str:
+    """A folder or file that was asked for, by the one path that photos in it are known by.
+
+    Links are resolved, so that a folder reached by two names is one folder. A link to a file
+    keeps its own name, in its resolved folder.
+    """
+    if root.is_dir():
+        return os.path.realpath(root)
+    return os.path.join(os.path.realpath(root.parent), root.name)  # noqa: PTH118
 
 
 @dataclass(slots=True)
@@ -136,19 +154,18 @@ class _Walk:
         self.entered.add(key)
         return first
 
-    def root(self, given: str) -> Iterator[FoundPhoto]:
+    def root(self, asked: Path) -> Iterator[FoundPhoto]:
         try:
-            status = os.stat(given)  # noqa: PTH116 - one call for folders and files.
+            status = asked.stat()
         except OSError as error:
             raise InputError(
-                f"{printable(given)}: {_reason(error)}",
-                "Photos already in a store stay there. Check the path, or mount the disk.",
+                f"{printable(str(asked.absolute()))}: {_reason(error)}",
+                "Check the path, or mount the disk.",
             ) from error
+        given = resolved_root(asked)
         if not stat.S_ISDIR(status.st_mode):
-            if given not in self.given:
-                self.given.add(given)
-                folder, name = os.path.split(given)
-                yield _found(folder, name, status)
+            folder, name = os.path.split(given)
+            yield _found(folder, name, status)
             return
         if not self.enter(status):
             return

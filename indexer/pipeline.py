@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from indexer.discovery import Survey, discover
+from indexer.discovery import Survey, discover, resolved_root
 from indexer.one_photo import Load, Loaded, Outcome, Reading
 from indexer.photos import MAX_PIXELS
 from indexer.planning import KnownPhotos, Plan, make_plan
@@ -97,7 +97,7 @@ def index_photos(
         )
     )
     report.found = len(found)
-    folders = [os.path.abspath(root) for root in roots]  # noqa: PTH100 - keeps links
+    folders = [resolved_root(root) for root in roots]
 
     def planned(snapshot: Snapshot | None) -> Plan:
         return make_plan(

@@ -1,8 +1,8 @@
 """What a run has to do: the photos found now, compared with those that a store knows.
 
-A photo is known by its full path. With the same size and time it is taken as unchanged and
-never opened. A new path whose file has the content of a photo that is gone from its own
-path is that photo, moved. Everything else is a task for the workers.
+A photo is known by its full path below the resolved root. With the same size and time it is
+taken as unchanged and never opened. A new path whose file has the content of a photo that is
+gone from its own path is that photo, moved. Everything else is a task for the workers.
 """
 
 from __future__ import annotations
@@ -70,11 +70,16 @@ class Plan:
 
 
 class KnownPhotos:
-    """The photos of a snapshot by full path, with little memory a photo."""
+    """The photos of a snapshot by full path, with little memory a photo.
+
+    Roots are resolved: one may have become a link since, or two may lead to one folder now.
+    `doubles` are the rows that lost their path to another one for that.
+    """
 
     def __init__(self, snapshot: Snapshot | None) -> None:
         self._table: pa.Table | None = None if snapshot is None else snapshot.photos()
         self.row_of: dict[str, int] = {}
+        self.doubles: dict[int, str] = {}
         if self._table is None:
             return
         columns = {
@@ -86,9 +91,11 @@ class KnownPhotos:
         self.hash: list[str] = columns["hash"]
         self.status: list[str] = columns["status"]
         self.photo_id: list[int] = columns["photo_id"]
-        roots = {root: real_name(root) for root in set(columns["root"])}
+        roots = {root: os.path.realpath(real_name(root)) for root in set(columns["root"])}
         for row, (root, path) in enumerate(zip(columns["root"], columns["path"], strict=True)):
-            self.row_of[f"{roots[root].rstrip('/')}/{real_name(path)}"] = row
+            full_path = f"{roots[root].rstrip('/')}/{real_name(path)}"
+            if self.row_of.setdefault(full_path, row) != row:
+                self.doubles[row] = full_path
 
     def photo(self, row: int) -> PhotoRow:
         """All columns of one photo."""
@@ -111,7 +118,7 @@ def make_plan(
     Args:
         found: Photos below `roots`.
         known: Photos of the store.
-        roots: Absolute folders and files that were searched.
+        roots: Folders and files that were searched, from `discovery.resolved_root`.
         max_pixels: Photos refused for their size are tried again when they fit this limit.
         retry: Try photos again that could not be read before.
         verify: Read the content of unchanged photos too, in case a file was changed behind
@@ -138,10 +145,11 @@ def make_plan(
         plan.unchanged += 1
         if status != "ok":
             plan.failed_before[status] += 1
-    away = {row for row in _below(known, roots) if row not in seen}
+    away = {row for row in _below(known.row_of.items(), roots) if row not in seen}
     gone = {row: path for path, row in known.row_of.items() if row in away and _is_gone(path)}
     _find_moves(plan, new, known, gone)
-    plan.gone = [known.photo_id[row] for row in sorted(gone)]
+    doubles = _below(((path, row) for row, path in known.doubles.items()), roots)
+    plan.gone = [known.photo_id[row] for row in sorted([*gone, *doubles])]
     plan.empty_roots = _empty_roots(known, roots, seen, set(gone))
     work = [
         *(Task(0, photo) for photo in new),
@@ -171,23 +179,26 @@ def _may_work_now(failed: PhotoRow, max_pixels: int) -> bool:
     return failed.status == "no_memory"
 
 
-def _below(known: KnownPhotos, roots: Sequence[str]) -> Iterator[int]:
-    """Rows of known photos that lie below one of the roots, or are one."""
+def _below(rows: Iterable[tuple[str, int]], roots: Sequence[str]) -> Iterator[int]:
+    """Rows of known photos, given by path and row, that lie below a root or are one."""
     prefixes = tuple(root.rstrip("/") + "/" for root in roots)
-    for path, row in known.row_of.items():
+    for path, row in rows:
         if path.startswith(prefixes) or path in roots:
             yield row
 
 
 def _is_gone(path: str) -> bool:
-    """Whether the system says that there is no such file; any other trouble says nothing."""
+    """Whether the system says that there is no such file, or a folder in its place.
+
+    Any other trouble says nothing.
+    """
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False
-    return False
+    return os.path.isdir(path)  # noqa: PTH112
 
 
 def _find_moves(
@@ -237,7 +248,7 @@ def _empty_roots(
     """Roots where the store has photos and all of them are gone: a disk not mounted?"""
     empty = []
     for root in roots:
-        rows = list(_below(known, [root]))
+        rows = list(_below(known.row_of.items(), [root]))
         if len(rows) > 1 and not any(row in seen for row in rows) and all(r in gone for r in rows):
             empty.append(root)
     return empty

@@ -149,8 +149,12 @@ class Crew:
     _tried_alone: set[int] = field(default_factory=set)
 
     def __enter__(self) -> Crew:
-        for _ in range(self.size):
-            self._workers.append(self._hire())
+        try:
+            for _ in range(self.size):
+                self._hire()
+        except BaseException:
+            self.end()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -159,9 +163,11 @@ class Crew:
     def end(self) -> None:
         """Ends all workers at once; what they were doing is dropped."""
         for worker in self._workers:
-            worker.process.kill()
+            if worker.process.pid is not None:
+                worker.process.kill()
         for worker in self._workers:
-            worker.process.join()
+            if worker.process.pid is not None:
+                worker.process.join()
             worker.connection.close()
         self._workers.clear()
 
@@ -259,9 +265,10 @@ class Crew:
             else:
                 self._suspects.append(suspect)
         self._queue.extendleft(reversed(held))
-        self._workers[self._workers.index(worker)] = self._hire()
+        self._workers.remove(worker)
+        self._hire()
 
-    def _hire(self) -> _Worker:
+    def _hire(self) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -270,10 +277,11 @@ class Crew:
             name="usearch-index",
             daemon=True,
         )
+        # Known before it starts: `end` finds it even when starting it is interrupted.
+        self._workers.append(_Worker(process, ours))
         with _threads_limited(self.threads), _interrupts_held():
             process.start()
         theirs.close()
-        return _Worker(process, ours)
 
 
 def _cause_of_death(exit_code: int | None) -> str:
@@ -303,14 +311,14 @@ def _threads_limited(threads: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Holds Ctrl-C back; a process started meanwhile never sees one (the mask is inherited).
+    """Holds Ctrl-C and SIGTERM back; a process started meanwhile never sees one.
 
-    A terminal sends it to all processes of the group, and the parent alone decides what it
-    means.
+    The mask is inherited. A terminal, `timeout` or systemd sends them to all processes of the
+    group, and the parent alone decides what they mean; it ends workers with SIGKILL.
     """
-    # Starting the first process starts this one too, which would let Ctrl-C through again.
+    # Starting the first process starts this one too, which would let both through again.
     resource_tracker.ensure_running()
-    saved = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    saved = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

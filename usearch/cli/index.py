@@ -133,7 +133,10 @@ def index(
         bool, typer.Option("--dry-run", help="Say what there is to do, and do nothing.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 3 when any photo was skipped.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit with 3 when any photo is skipped, now or since an earlier run."
+        ),
     ] = False,
     skipped: Annotated[
         bool, typer.Option("--skipped", help=f"List all skipped photos, not the first {_LISTED}.")
@@ -384,7 +387,9 @@ def _exact(path: str) -> str:
 def _exit_code(report: IndexReport, strict: bool) -> int:
     if report.stopped_by is not None:
         return 128 + report.stopped_by
-    nothing_usable = report.found == len(report.skipped) > 0
-    if report.skipped and (strict or nothing_usable):
+    # Photos skipped before count too: the code does not depend on which run met them first.
+    skipped = len(report.skipped) + sum(report.failed_before.values())
+    nothing_usable = report.found == skipped > 0
+    if skipped and (strict or nothing_usable):
         return ExitCode.INPUT
     return ExitCode.DONE
