@@ -211,3 +211,16 @@ def test_a_console_that_cannot_show_a_character_gets_an_escape():
     done = run("qüery", env=environment)
     assert done.returncode == ExitCode.USAGE
     assert r"q\xfcery" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_was_closed_before_the_start_is_no_bug(closed: str) -> None:
+    number = {"stdout": 1, "stderr": 2}[closed]
+    run = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m usearch --version {number}>&-', sys.executable],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == (ExitCode.READER_LEFT if closed == "stdout" else ExitCode.DONE)
+    assert run.stderr == ""

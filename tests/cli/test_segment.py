@@ -217,3 +217,13 @@ def test_a_folder_that_cannot_be_written_ends_with_3(photo, classes, capsys, tmp
     code, _, err = segmented(capsys, classes, photo, "-o", "locked")
     assert code == 3
     assert "cannot write" in err
+
+
+def test_a_name_as_long_as_file_systems_allow_gets_a_map(tmp_path: Path) -> None:
+    from usearch.render.class_files import map_files
+
+    photos = [tmp_path / f"{'ä' * 120}-{i}.jpg" for i in range(2)]
+    files = map_files(photos, tmp_path / "maps")
+    names = [path.name for pair in files for path in (pair.map, pair.overlay)]
+    assert len(set(names)) == 4
+    assert all(len(name.encode()) <= 255 for name in names)

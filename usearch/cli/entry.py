@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import signal
 import sys
@@ -128,8 +129,18 @@ def _take_debug(words: list[str]) -> tuple[list[str], bool]:
     return kept, len(kept) < len(words) or os.environ.get("USEARCH_DEBUG", "") not in ("", "0")
 
 
+class _NobodyReads(io.StringIO):
+    """Stands in for a stdout that was closed before the program began."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
 def _prepare_streams() -> None:
     """Make printing safe: what the console's encoding lacks is written as an escape."""
+    # Python leaves None where a stream was closed. Results then have no reader; messages are lost.
+    sys.stdout = _NobodyReads() if sys.stdout is None else sys.stdout
+    sys.stderr = io.StringIO() if sys.stderr is None else sys.stderr
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

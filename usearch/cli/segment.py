@@ -92,6 +92,11 @@ def segment(
         raise UsageError(f"--max-side {max_side}: at least {_SMALLEST_SIDE} pixels are needed")
     listed = read_class_list(classes)
     no_class_value(len(listed))
+    if any(image.is_dir() and image.resolve() == output.resolve() for image in images):
+        raise UsageError(
+            f"{output} holds the photos; maps there would be taken for photos next time",
+            "name another folder with -o",
+        )
     photos = [Path(found.full_path) for found in discover(images, leave_out=[output])]
     if not photos:
         raise InputError("no photo was found", "name photos, or folders with photos")

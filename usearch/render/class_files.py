@@ -15,6 +15,8 @@ from usearch.errors import InputError
 from usearch.records import Image
 from usearch.render.palette import png_palette
 
+_LONGEST_STEM = 230
+
 
 @dataclass(frozen=True, slots=True)
 class MapFiles:
@@ -41,7 +43,7 @@ def map_files(
     taken = {_key(path) for path in (*photos, *reserved)}
     files = []
     for photo in photos:
-        stem, number = photo.stem, 1
+        stem, number = _shortened(photo.stem), 1
         while True:
             name = stem if number == 1 else f"{stem}-{number}"
             pair = MapFiles(folder / f"{name}.png", folder / f"{name}-overlay.png")
@@ -52,6 +54,14 @@ def map_files(
         taken |= keys
         files.append(pair)
     return files
+
+
+def _shortened(stem: str) -> str:
+    """A stem that leaves room for what is put behind it; file systems take 255 bytes a name."""
+    raw = os.fsencode(stem)
+    if len(raw) <= _LONGEST_STEM:
+        return stem
+    return raw[:_LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def free_name(path: Path, reserved: Iterable[Path]) -> Path:

@@ -142,6 +142,8 @@ def read(store: Path) -> Manifest:
         StoreError: Damaged, and the one before it as well; or of a newer format.
     """
     path, previous = store / NAME, store / PREVIOUS
+    if store.is_file():
+        raise StoreError(f"{store} is a file, not a store", "name a folder with --store")
     try:
         return from_bytes(files.read_file(path), path)
     except FileNotFoundError as error:
