@@ -189,19 +189,24 @@ def test_a_closed_stderr_is_no_error():
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_end_a_command_with_their_code(sent, code):
     script = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A program started in the background of a shell script inherits SIGINT as ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from usearch.cli import entry\n"
         "def wait(words): print('ready', flush=True); time.sleep(60)\n"
         "entry.run_command = wait\n"
         "sys.exit(entry.main(['info']))"
     )
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.05)
-    process.send_signal(sent)
-    _, shown = process.communicate(timeout=30)
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.05)
+        process.send_signal(sent)
+        try:
+            _, shown = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == code
     assert "Traceback" not in shown
 
