@@ -265,6 +265,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--batch", type=int, default=Recipe().batch)
     parser.add_argument("--learning-rate", type=float, default=Recipe().learning_rate)
+    parser.add_argument("--warm-up", type=int, default=Recipe().warm_up)
     parser.add_argument("--map-weight", type=float, default=Recipe().map_weight)
     parser.add_argument("--forced-start", type=float, default=Recipe().forced_start)
     parser.add_argument("--forced-share", type=float, default=Recipe().forced_share)
@@ -280,6 +281,7 @@ def main() -> None:
         steps=options.steps,
         batch=options.batch,
         learning_rate=options.learning_rate,
+        warm_up=options.warm_up,
         map_weight=options.map_weight,
         naming_weight=options.naming_weight,
         forced_start=options.forced_start,

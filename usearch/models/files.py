@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from usearch.errors import ModelError
-
-_CHUNK = 1 << 20
+from usearch.models.card import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +208,9 @@ def file_sha256(path: Path) -> str:
         note = _note_of(path)
         if (known := _read_note(note, identity)) is not None:
             return known
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+        total = sha256_of(path)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    total = digest.hexdigest()
     _write_note(note, identity, total)
     return total
 
