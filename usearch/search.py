@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch.errors import SpaceMismatch, UsageError
+from usearch.hits import Hit as Hit
 
 if TYPE_CHECKING:
     from usearch.models.presets import Calibration
@@ -30,46 +31,6 @@ LONGEST_TEXT = 2000
 SAME_MEANING = 0.9
 """Background words nearer than this cosine to the query are no contrast to it, but another
 name of it ("puppy" for "dog"), and are left out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One segment that answers a question.
-
-    Attributes:
-        rank: 1 for the best.
-        cosine: Cosine of query and segment, -1..1.
-        score: 0..1, comparable between queries; see `match_scores`.
-        root: Absolute folder that was indexed.
-        path: Of the photo, relative to `root`, with '/'.
-        width: Of the photo as shown (after EXIF orientation), in pixels.
-        height: As `width`.
-        box: x0, y0, x1, y1 in pixels of the photo as shown, half-open.
-        area_share: Share of the photo that the segment covers, 0..1.
-        segment: Id of the segment in its store.
-        photo: Id of the photo in its store.
-        mask_size: (height, width) of the mask grid, which covers the whole photo.
-        rle: COCO compressed run lengths of the mask on that grid.
-    """
-
-    rank: int
-    cosine: float
-    score: float
-    root: str
-    path: str
-    width: int
-    height: int
-    box: tuple[float, float, float, float]
-    area_share: float
-    segment: int
-    photo: int
-    mask_size: tuple[int, int]
-    rle: bytes
-
-    @property
-    def image(self) -> str:
-        """Absolute path of the photo."""
-        return str(Path(self.root) / self.path)
 
 
 @dataclass(frozen=True, slots=True)
