@@ -13,7 +13,8 @@ import pytest
 
 import usearch
 from usearch.cli import entry
-from usearch.cli.app import SECTIONS, LazyCommands
+from usearch.cli.app import LazyCommands
+from usearch.cli.commands import SECTIONS
 from usearch.cli.entry import main
 from usearch.errors import (
     CheckFailed,

@@ -1,4 +1,4 @@
-"""The table of commands, and the group that imports a command only when it is called."""
+"""The root command, which imports a command only when it is called."""
 
 from __future__ import annotations
 
@@ -11,25 +11,9 @@ import typer.core
 import typer.main
 
 import usearch
+from usearch.cli.commands import SECTIONS
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-SECTIONS: dict[str, dict[str, str]] = {
-    "The job": {
-        "index": "Cut photos into segments and store their vectors.",
-        "query": "Find the segments that match some words.",
-        "segment": "Give every pixel of photos a class from a list.",
-        "demo": "Show all of it on sample photos.",
-    },
-    "The store": {
-        "info": "What a store holds.",
-        "check": "Verify a store: checksums, counts, vectors.",
-        "rebuild": "Make the derived files of a store anew.",
-        "compact": "Merge parts and drop what was removed.",
-    },
-}
-"""Name and summary of every command. Command `x` is the function `x` of `usearch.cli.x`."""
-
 
 class LazyCommands(Mapping[str, Any]):
     """Commands by name; looking one up imports its module and builds it."""
@@ -52,9 +36,12 @@ class LazyCommands(Mapping[str, Any]):
             raise KeyError(name)
         if name not in self._built:
             module = importlib.import_module(f"usearch.cli.{name}")
-            single = typer.Typer(add_completion=False, rich_markup_mode=None)
-            single.command(name, context_settings=_SETTINGS)(getattr(module, name))
-            self._built[name] = typer.main.get_command(single)
+            found = getattr(module, name)
+            if not isinstance(found, typer.Typer):
+                single = typer.Typer(add_completion=False, rich_markup_mode=None)
+                single.command(name, context_settings=_SETTINGS)(found)
+                found = single
+            self._built[name] = typer.main.get_command(found)
         return self._built[name]
 
 
@@ -73,7 +60,7 @@ class LazyGroup(typer.core.TyperGroup):
         """Write the table of commands, section by section."""
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(f"{name:<8}", text) for name, text in commands.items()])
+                formatter.write_dl([(f"{name:<10}", text) for name, text in commands.items()])
 
 
 def build_app() -> Any:

@@ -1,0 +1,20 @@
+"""The table of commands. A new command is one line here and one module beside this one."""
+
+from __future__ import annotations
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "The job": {
+        "index": "Cut photos into segments and store their vectors.",
+        "query": "Find the segments that match some words.",
+        "segment": "Give every pixel of photos a class from a list.",
+        "demo": "Show all of it on sample photos.",
+    },
+    "The store": {
+        "info": "What a store holds.",
+        "check": "Verify a store: checksums, counts, vectors.",
+        "rebuild": "Make the derived files of a store anew.",
+        "compact": "Merge parts and drop what was removed.",
+    },
+}
+"""Name and summary of every command. Command `x` is `x` of the module `usearch.cli.x`: a
+function, or a `typer.Typer` that holds commands of its own."""
