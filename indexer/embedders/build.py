@@ -6,7 +6,6 @@ downloaded: a missing file is an error that says where to get it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from usearch.models.files import (
     weight_dirs,
 )
 from usearch.records import EmbeddingSpace
+from usearch.settings import setting
 from usearch.text import TextEncoder
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ plain names load without a complaint and give worse vectors."""
 DINO_MODELS = {"dinov2-vit-l-14": "vit_large_patch14_dinov2"}
 """timm's name of each known DINOv2 file (without registers, as the paper)."""
 
-DEFAULT_CLIP = "clip-vit-l-14-336"
 LARGE_HEAD = "use-large"
 """Folder of the trained head of preset `large`, among the weights."""
 
@@ -63,7 +62,7 @@ def build_clip(
         weights: A folder to search first, or the weight file itself.
         mode: "region" (one pass an image, masked class tokens) or "crop" (one pass a segment).
         model: A key of `CLIP_MODELS`, or any name of open_clip together with a file; None
-            takes `USEARCH_CLIP`, or else ViT-L/14 at 336 px.
+            takes the setting `clip`: ViT-L/14 at 336 px unless set.
         on_truncated: Told of texts that are too long.
 
     Raises:
@@ -200,7 +199,7 @@ class Source:
 
 
 def _clip_source(model: str | None, weights: Path | None) -> Source:
-    model = model or os.environ.get("USEARCH_CLIP") or DEFAULT_CLIP
+    model = setting("clip", model or None)
     require_packages("torch", "open_clip", "safetensors")
     if model in CLIP_MODELS:
         path = find_weights(model, weights)

@@ -9,7 +9,6 @@ leave (the generator compares boxes only), and the rest are nested by containmen
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from usearch.errors import UsageError
 from usearch.masks import Mask, mask_to_counts, segments_from_counts
 from usearch.models.files import file_sha256, find_weights, require_packages
 from usearch.records import FloatArray, Image, Segments
+from usearch.settings import setting
 
 VARIANTS = ("vit-b", "vit-l", "vit-h")
 
@@ -371,7 +371,7 @@ def build_sam(
     """A SAM segmenter with published weights from a local file.
 
     Args:
-        variant: "vit-b", "vit-l" or "vit-h"; None takes `USEARCH_SAM`, or else "vit-h".
+        variant: "vit-b", "vit-l" or "vit-h"; None takes the setting `sam`.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         weights: A folder to search first, or the `.pth` file itself.
         options: What shapes the masks.
@@ -380,7 +380,7 @@ def build_sam(
         ModelError: Packages or weights are missing, damaged or of another variant.
         UsageError: An unknown variant.
     """
-    variant = variant or os.environ.get("USEARCH_SAM") or "vit-h"
+    variant = setting("sam", variant)
     if variant not in VARIANTS:
         raise UsageError(f"unknown SAM {variant!r}", f"one of {', '.join(VARIANTS)}")
     require_packages("torch", "torchvision", "segment_anything")

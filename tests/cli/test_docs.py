@@ -9,6 +9,7 @@ import pytest
 
 from usearch.cli.app import LazyCommands
 from usearch.errors import ExitCode
+from usearch.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 CLI = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -16,8 +17,12 @@ SECTIONS = dict(re.findall(r"^## usearch (\w+)\n(.*?)(?=^## |\Z)", CLI, re.DOTAL
 
 
 def options_of(name):
-    """Long names of a command's options, both forms of a flag."""
-    params = LazyCommands()[name].params
+    """Long names of a command's options and those of its own commands, both forms of a flag."""
+    command = LazyCommands()[name]
+    params = [
+        *command.params,
+        *(p for c in getattr(command, "commands", {}).values() for p in c.params),
+    ]
     names = {opt for p in params for opt in (*p.opts, *p.secondary_opts) if opt.startswith("--")}
     return names - {"--help"}
 
@@ -34,13 +39,24 @@ def test_the_section_of_a_command_names_its_options_and_no_others(name):
     assert documented <= options_of(name) | elsewhere
 
 
+def test_the_page_on_settings_lists_every_setting_with_its_variable():
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|.*?\| `(USEARCH_\w+)` \|", page, re.MULTILINE)
+    assert rows == [(name, setting.variable) for name, setting in SETTINGS.items()]
+
+
 def test_every_exit_code_is_documented():
     table = CLI[CLI.index("**Exit codes**") : CLI.index("**Errors**")]
     assert {int(code) for code in re.findall(r"\b\d+\b", table.split("So `if")[0])} >= set(ExitCode)
 
 
 def test_links_between_pages_lead_somewhere():
-    for page in (ROOT / "README.md", ROOT / "docs" / "cli.md", ROOT / "docs" / "architecture.md"):
+    for page in (
+        ROOT / "README.md",
+        ROOT / "docs" / "cli.md",
+        ROOT / "docs" / "architecture.md",
+        ROOT / "docs" / "settings.md",
+    ):
         text = page.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
             if "://" not in target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +14,7 @@ import usearch
 from usearch.cli.commands import SECTIONS
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 
 class LazyCommands(Mapping[str, Any]):
     """Commands by name; looking one up imports its module and builds it."""
@@ -43,6 +44,31 @@ class LazyCommands(Mapping[str, Any]):
                 found = single
             self._built[name] = typer.main.get_command(found)
         return self._built[name]
+
+
+class OptionDefaults(dict[str, Any]):
+    """What options default to, by command: the settings that somebody set, for each command.
+
+    A dict because the command line library wants one. Nothing is read before a command asks.
+
+    Args:
+        words: The command line. Help is given whatever the settings are.
+    """
+
+    _WITHOUT = ("config", "doctor", "completion")
+    """Commands that help when the settings are wrong."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        super().__init__()
+        self._help = not {"-h", "--help"}.isdisjoint(words)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The defaults of a command."""
+        if self._help or name in self._WITHOUT or not any(name in s for s in SECTIONS.values()):
+            return default
+        from usearch.settings import option_defaults
+
+        return option_defaults()
 
 
 class LazyGroup(typer.core.TyperGroup):

@@ -15,6 +15,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "rebuild": "Make the derived files of a store anew.",
         "compact": "Merge parts and drop what was removed.",
     },
+    "Around it": {
+        "config": "Print every setting, its value, and who set it.",
+    },
 }
 """Name and summary of every command. Command `x` is `x` of the module `usearch.cli.x`: a
 function, or a `typer.Typer` that holds commands of its own."""

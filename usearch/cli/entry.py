@@ -20,21 +20,20 @@ from typing import TextIO
 
 import typer
 
-from usearch.cli.app import build_app
+from usearch.cli.app import OptionDefaults, build_app
 from usearch.cli.output import complain, note
-from usearch.errors import ExitCode, UsearchError
+from usearch.errors import ExitCode, UsageError, UsearchError
+from usearch.settings import setting
 
 _UsageProblem: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for a wrong command line. The class has no public name."""
 
 _ABOUT = """\
 usearch finds things inside your photos by what you call them.
-
-  usearch index ./photos                        cut photos into segments, once
-  usearch query "red car"                       the segments that match best
-  usearch segment a.jpg --classes list.txt -o maps   a class for every pixel
-
-usearch demo shows all three on sample photos; usearch --help lists every command."""
+  usearch index ./photos                              cut photos into segments, once
+  usearch query "red car"                             the segments that match best
+  usearch segment a.jpg --classes list.txt -o maps    a class for every pixel
+usearch --help lists every command; usearch demo shows them at work; usearch doctor helps."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
 
@@ -69,7 +68,8 @@ def run_command(words: list[str]) -> int:
     """Call a command and return its exit code; errors pass through."""
     command = build_app()
     try:
-        with command.make_context("usearch", words) as context:
+        defaults = OptionDefaults(words)
+        with command.make_context("usearch", words, default_map=defaults) as context:
             command.invoke(context)
     except typer.Exit as leave:
         return int(leave.exit_code)
@@ -126,7 +126,12 @@ def _take_debug(words: list[str]) -> tuple[list[str], bool]:
     """Take `--debug` out of the words, wherever it stands before a `--`."""
     end = words.index("--") if "--" in words else len(words)
     kept = [word for word in words[:end] if word != "--debug"] + words[end:]
-    return kept, len(kept) < len(words) or os.environ.get("USEARCH_DEBUG", "") not in ("", "0")
+    if len(kept) < len(words):
+        return kept, True
+    try:
+        return kept, bool(setting("debug"))
+    except UsageError:
+        return kept, False  # the command itself will say what is wrong with the settings
 
 
 class _NobodyReads(io.StringIO):

@@ -33,8 +33,10 @@ def chosen_store(store: Path | None) -> Path:
         StoreNotFound: None was named and none lies here or above.
     """
     from usearch.opened import is_store
+    from usearch.settings import setting
     from usearch.store import find_store
 
+    store = setting("store", store)
     if store is None:
         return find_store()
     return store if is_store(store) or not store.is_dir() else find_store(store)

@@ -1,7 +1,7 @@
 """Where weights are looked for, which files are known, and their checksums. No downloading.
 
 A weight file is looked for, in this order: the path given on the command line (`--weights`,
-a file or a folder), the folder in `USEARCH_MODELS`, the cache of this project
+a file or a folder), the folder of the setting `models`, the cache of this project
 (`~/.cache/usearch/models` on Linux), and the caches in which torch.hub and OpenAI's `clip`
 package leave the same files. Files whose checksum is known are verified before use.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from usearch.errors import ModelError
 from usearch.models.card import sha256_of
+from usearch.settings import setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,8 @@ def weight_dirs(weights: Path | None = None) -> list[Path]:
         weights: The folder given by the user, if any.
     """
     dirs = [] if weights is None else [weights.expanduser()]
-    if named := os.environ.get("USEARCH_MODELS"):
-        dirs.append(Path(named).expanduser())
+    if named := setting("models"):
+        dirs.append(named)
     dirs.append(cache_dir() / "models")
     user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     torch_home = Path(os.environ.get("TORCH_HOME") or user_cache / "torch")
@@ -167,7 +168,7 @@ def missing(known: WeightFile, dirs: Sequence[Path]) -> str:
 
 def where_to_get(known: WeightFile, weights: Path | None = None) -> str:
     """The line that says what to do about a missing file."""
-    place = weights or Path(os.environ.get("USEARCH_MODELS") or cache_dir() / "models")
+    place = weights or setting("models") or cache_dir() / "models"
     return f"get it from {known.source} and put it into {place}, or name it with --weights"
 
 
