@@ -43,14 +43,16 @@ class UsearchError(Exception):
     Args:
         message: What is wrong and where, in one line.
         hint: What to do next, in one line; empty when the message says it.
+        excerpt: The place of the mistake in what was typed: that line, and a caret below it.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", excerpt: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.excerpt = excerpt
 
 
 class UsageError(UsearchError):

@@ -84,7 +84,7 @@ def _explain(problem: BaseException, debug: bool) -> int:
         _drop_stdout()
         return ExitCode.READER_LEFT
     if isinstance(problem, UsearchError):
-        complain(problem.message, problem.hint)
+        complain(problem.message, problem.hint, problem.excerpt)
         return problem.exit_code
     if isinstance(problem, _UsageProblem):
         complain(_usage_message(problem), _usage_hint(problem))

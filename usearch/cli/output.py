@@ -28,9 +28,11 @@ def note(text: str, end: str = "\n") -> None:
         return
 
 
-def complain(message: str, hint: str = "") -> None:
-    """Write an error to stderr: what is wrong, and on a second line what to do."""
+def complain(message: str, hint: str = "", excerpt: str = "") -> None:
+    """Write an error to stderr: what is wrong, where in the text, and what to do."""
     note(f"usearch: {_one_line(message)}")
+    for line in excerpt.splitlines():
+        note(f"    {line}")
     if hint:
         note(f"  {_one_line(hint)}")
 

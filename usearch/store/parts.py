@@ -42,6 +42,8 @@ SEGMENTS_PER_PHOTO = 65_536
 """segment_id = photo_id * 65536 + index in the photo."""
 
 _FEW = 32
+_FEW_GROUPS = 0.25
+"""Up to this share of the row groups is read alone."""
 
 ROW_GROUP = 1_024
 """Rows of segments that are read and unpacked together: small, for a query reads ten rows."""
@@ -286,6 +288,7 @@ class Part:
         self.folder = store / "parts" / entry.id
         self._store = store
         self._verified: set[str] = set()
+        self._columns: dict[str, npt.NDArray[np.generic]] = {}
         self._bytes = {name: files.map_file(self.folder / name) for name in entry.files}
         for name, data in self._bytes.items():
             if len(data) != entry.files[name].size:
@@ -346,6 +349,43 @@ class Part:
         lengths = starts[groups + 1] - starts[groups]
         before = np.cumsum(lengths) - lengths
         return take(table, before[position] + rows - starts[group_of])
+
+    def column(self, name: str, rows: RowArray | None = None) -> npt.NDArray[np.generic]:
+        """A column of numbers of segments.parquet, -1 where it is null.
+
+        All of a column is kept: who filters once filters again. Few rows are read alone.
+
+        Args:
+            name: Of the columns of `SEGMENT_SCHEMA`.
+            rows: int64, ascending; None = all.
+        """
+        if name in self._columns:
+            found = self._columns[name]
+        else:
+            file, starts = self._segments_file
+            if rows is not None:
+                groups = np.flatnonzero(np.bincount(np.searchsorted(starts, rows, "right") - 1))
+                if len(groups) <= _FEW_GROUPS * (len(starts) - 1):
+                    lengths = starts[groups + 1] - starts[groups]
+                    before = np.cumsum(lengths) - lengths
+                    group_of = np.searchsorted(starts[groups], rows, "right") - 1
+                    some = self._numbers(file, name, groups.tolist())
+                    return some[rows - starts[groups][group_of] + before[group_of]]
+            found = self._columns[name] = self._numbers(file, name, None)
+        return found if rows is None else found[rows]
+
+    def _numbers(self, file: Any, name: str, groups: list[int] | None) -> npt.NDArray[np.generic]:
+        every = range(file.num_row_groups) if groups is None else groups
+        try:
+            read = file.read_row_groups(list(every), columns=[name], use_threads=False)[name]
+        except (pa.ArrowException, OSError) as error:
+            raise self.damaged(SEGMENTS, str(error)) from error
+        if read.null_count:
+            import pyarrow.compute as pc
+
+            read = pc.fill_null(read, -1)
+        values: npt.NDArray[np.generic] = read.to_numpy()
+        return values
 
     @cached_property
     def _segments_file(self) -> tuple[Any, RowArray]:

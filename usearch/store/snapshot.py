@@ -177,6 +177,21 @@ class Snapshot:
             raise UsageError(f"no photo {photo_id} in this version of {self.path}")
         return np.arange(first[at], first[at] + counts[at], dtype=np.int64)
 
+    def photos_of_part(self, at: int) -> tuple[RowArray, RowArray]:
+        """What a part holds, in the order of its segments.
+
+        Returns:
+            int64 places in `photos()` of the part's photos (-1: removed), and int64 numbers
+            of segments of each.
+        """
+        part, known = self.parts[at], self._photo_places[1]
+        ids = part.photos["photo_id"].to_numpy()
+        place = np.searchsorted(known, ids)
+        there = place < len(known)
+        there[there] = known[place[there]] == ids[there]
+        counts = part.photos["n_segments"].to_numpy().astype(np.int64)
+        return np.where(there, place, -1), counts
+
     def segments(self, rows: RowArray) -> pa.Table:
         """Segments of rows, in their order.
 
