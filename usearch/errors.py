@@ -9,6 +9,7 @@ UsearchError
 ├── StoreBusy             another process is writing this store            5
 ├── ModelError            weights or an optional package are missing       6
 ├── ResourceError         disk, memory or accelerator ran out              7
+├── ServiceError          a service cannot be reached, or cannot start     8
 └── CheckFailed           a check ran and said no                          9
 """
 
@@ -97,6 +98,12 @@ class ResourceError(UsearchError):
     """Disk, memory or accelerator memory ran out."""
 
     exit_code = ExitCode.RESOURCE
+
+
+class ServiceError(UsearchError):
+    """A service cannot be reached, or its address cannot be had."""
+
+    exit_code = ExitCode.SERVICE
 
 
 class CheckFailed(UsearchError):
