@@ -46,7 +46,7 @@ def outline_path(
     decimals = min(6, max(0, math.ceil(-math.log10(step))))
     pieces = []
     for loop in loops(decode(rle, mask_size)):
-        smooth = _smoothed(loop, tolerance) if tolerance > 0 else loop.astype(np.float64)
+        smooth = smoothed(loop, tolerance) if tolerance > 0 else loop.astype(np.float64)
         pieces.append(_subpath(smooth * scale, decimals))
     return "".join(pieces)
 
@@ -97,7 +97,7 @@ def _walks(in_row: npt.NDArray[np.int64], in_column: npt.NDArray[np.int64]) -> l
     return walks
 
 
-def _smoothed(loop: npt.NDArray[np.int64], tolerance: float) -> Points:
+def smoothed(loop: npt.NDArray[np.int64], tolerance: float) -> Points:
     """The loop through the middles of its unit steps, its wiggle averaged out, thinned."""
     corners = np.concatenate((loop, loop[:1]))
     lengths = np.abs(np.diff(corners, axis=0)).sum(1)
