@@ -98,7 +98,7 @@ def _walks(in_row: npt.NDArray[np.int64], in_column: npt.NDArray[np.int64]) -> l
 
 
 def smoothed(loop: npt.NDArray[np.int64], tolerance: float) -> Points:
-    """The loop through the middles of its unit steps, its wiggle averaged out, thinned."""
+    """A loop of `loops` through the middles of its unit steps, its wiggle averaged out, thinned."""
     corners = np.concatenate((loop, loop[:1]))
     lengths = np.abs(np.diff(corners, axis=0)).sum(1)
     if lengths.sum() < _SMALLEST_SMOOTHED or len(loop) > _LONGEST_SMOOTHED:
