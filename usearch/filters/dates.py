@@ -18,13 +18,9 @@ def normal_date(text: str) -> str | None:
     if not found:
         return None
     year, month, day, hour, minute, second = found.groups()
+    numbers = [int(part) for part in found.groups() if part]
     try:
-        datetime(
-            *(
-                int(part or low)
-                for part, low in zip(found.groups(), (1, 1, 1, 0, 0, 0), strict=True)
-            )
-        )  # type: ignore[arg-type]
+        _instant(numbers)
     except ValueError:
         return None
     date = "-".join(part for part in (year, month, day) if part)
@@ -38,8 +34,13 @@ def bounds(text: str) -> tuple[str, str]:
     if found is None:
         raise ValueError(f"not a date: {text!r}")
     given = [int(part) for part in found.groups() if part]
-    start = datetime(*given, *(1, 1, 1)[len(given) :])  # type: ignore[arg-type, misc]
+    start = _instant(given)
     return start.isoformat(), _after(start, len(given))
+
+
+def _instant(parts: list[int]) -> datetime:
+    year, month, day, hour, minute, second = [*parts, *(1, 1, 1, 0, 0, 0)[len(parts) :]]
+    return datetime(year, month, day, hour, minute, second)
 
 
 def _after(start: datetime, parts: int) -> str:

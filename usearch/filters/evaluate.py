@@ -107,7 +107,8 @@ def _possible(tree: Any, place: RowArray) -> BoolArray:
     if isinstance(tree, _Known):
         return tree.photos[place]
     if isinstance(tree, And):
-        known = [term.photos[place] for term in tree.terms if isinstance(term, _Known)]
+        terms: tuple[Any, ...] = tree.terms
+        known = [term.photos[place] for term in terms if isinstance(term, _Known)]
         if known:
             both: BoolArray = np.logical_and.reduce(known)
             return both
@@ -119,7 +120,7 @@ def _evaluate(tree: Any, part: PartColumns) -> BoolArray:
 
     def test(leaf: Any) -> BoolArray:
         if isinstance(leaf, _Known):
-            return part.spread(leaf.photos)
+            return part.spread(leaf.photos).astype(bool, copy=False)
         if isinstance(leaf, Flag):
             return part.touches_border()
         if isinstance(leaf, Has):
@@ -164,7 +165,7 @@ def _test_numbers(leaf: Any, values: npt.NDArray[Any]) -> BoolArray:
     raise TypeError(leaf)
 
 
-def _compare(values: npt.NDArray[Any], op: str, value: Fraction) -> BoolArray:
+def _compare(values: npt.NDArray[Any], op: str, value: Any) -> BoolArray:
     if op == "!=":
         return ~_compare(values, "=", value)
     if values.dtype.kind == "f":
@@ -193,7 +194,7 @@ def _compare(values: npt.NDArray[Any], op: str, value: Fraction) -> BoolArray:
     return found
 
 
-def _among(values: npt.NDArray[Any], wanted: tuple[Fraction, ...]) -> BoolArray:
+def _among(values: npt.NDArray[Any], wanted: tuple[Any, ...]) -> BoolArray:
     if values.dtype.kind == "f":
         return np.isin(values, np.array([_nearest(v) for v in wanted], np.float32))
     whole = [int(v) for v in wanted if v.denominator == 1]

@@ -14,7 +14,7 @@ LONGEST_GLOB = 1_000
 
 def glob_regex(glob: str) -> str:
     """A regular expression in RE2's syntax for the whole of a text."""
-    pieces = []
+    pieces: list[str] = []
     at = 0
     while at < len(glob):
         char = glob[at]

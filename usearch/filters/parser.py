@@ -57,10 +57,10 @@ def parse_filter(text: str) -> Filter:
         UsageError: It is not a filter; `excerpt` points at the place.
     """
     parser = _Parser(text)
-    if parser.token.kind == "end":
+    if parser.ended():
         raise UsageError("--where is empty", _EXAMPLE)
     expression = parser.any(0)
-    if parser.token.kind != "end":
+    if not parser.ended():
         raise parser.wrong("here a filter could end, but more follows", "join with and / or")
     return Filter(expression, text)
 
@@ -78,6 +78,10 @@ class _Parser:
         """The token that comes next."""
         return self.tokens[self.at]
 
+    def ended(self) -> bool:
+        """Whether no token is left."""
+        return self.tokens[self.at].kind == "end"
+
     def wrong(self, message: str, hint: str = "", token: Token | None = None) -> UsageError:
         """The error for the next token, or for another."""
         return mistake(self.text, (token or self.token).start, message, hint)
@@ -85,7 +89,7 @@ class _Parser:
     def take(self) -> Token:
         """The next token, and step over it."""
         token = self.token
-        self.at += token.kind != "end"
+        self.at += not self.ended()
         return token
 
     def is_word(self, word: str) -> bool:
@@ -132,7 +136,7 @@ class _Parser:
         if self.accept_sign("("):
             found = self.any(depth + 1)
             if not self.accept_sign(")"):
-                if self.token.kind == "end":
+                if self.ended():
                     raise self.wrong("this ( is never closed", "add a )", opened)
                 raise self.wrong("a ) is missing here", "join with and / or, or close with )")
             return found
@@ -144,7 +148,7 @@ class _Parser:
     def column(self) -> Column:
         """The column that the next token names."""
         token = self.token
-        if token.kind == "end":
+        if self.ended():
             raise self.wrong("a column is missing at the end", _EXAMPLE)
         if token.kind != "word" or token.text.lower() in _KEYWORDS:
             hint = "a column comes first: area > 10%, not 10% < area"
@@ -197,7 +201,7 @@ class _Parser:
         if self.token.kind != "sign" or sign not in _OPERATORS:
             example = {"text": '= "..." or ~ "*..."', "date": "in 2024-05"}.get(column.kind, "> 1")
             hint = f"for example: {column.name} {example}"
-            if self.token.kind == "end":
+            if self.ended():
                 raise self.wrong(f"{column.name} is compared with nothing", hint, named)
             raise self.wrong(f"after {column.name} comes = != < <= > >= ~ in or between", hint)
         at = self.take()
@@ -228,7 +232,7 @@ class _Parser:
         if not self.accept_word("and"):
             raise self.wrong("between needs two values", "between 1 and 2")
         high = self.value(column)
-        if _starts(low) > _starts(high):
+        if _is_after(low, high):
             raise self.wrong("nothing lies between these: the first is larger", "turn them", token)
         return Between(column.name, low, high)
 
@@ -248,7 +252,7 @@ class _Parser:
     def value(self, column: Column) -> Value:
         """A value that fits a column."""
         token = self.token
-        if token.kind == "end":
+        if self.ended():
             raise self.wrong(f"a value for {column.name} is missing at the end")
         if column.kind == "text":
             if token.kind != "text":
@@ -288,5 +292,7 @@ def _unless(negated: bool, column: Column, test: Expression) -> Expression:
     return And((Has(column.name), Not(test))) if column.nullable else Not(test)
 
 
-def _starts(value: Value) -> Fraction | str:
-    return bounds(value.text)[0] if isinstance(value, Date) else value
+def _is_after(low: Value, high: Value) -> bool:
+    if isinstance(low, Date) and isinstance(high, Date):
+        return bounds(low.text)[0] > bounds(high.text)[0]
+    return isinstance(low, Fraction) and isinstance(high, Fraction) and low > high

@@ -54,11 +54,12 @@ class PhotoColumns:
                 after = pc.greater_equal(self._table[name], bounds(low)[0])
                 found = pc.and_(after, pc.less(self._table[name], bounds(high)[1]))
             case OneOf(_, values):
-                return np.logical_or.reduce(
-                    [self.strings(Compare(leaf.column, "=", value)) for value in values]
-                    if isinstance(values[0], Date)
-                    else [self._one_of(leaf.column, [str(v) for v in values])]
-                )
+                if not isinstance(values[0], Date):
+                    return self._one_of(leaf.column, [str(value) for value in values])
+                found = np.zeros(len(self._table), bool)
+                for value in values:
+                    found |= self.strings(Compare(leaf.column, "=", value))
+                return found
             case Compare(name, op, value):
                 equal = self._one_of(name, [str(value)])
                 return equal if op == "=" else ~equal & _bools(pc.is_valid(self._table[name]))

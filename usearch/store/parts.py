@@ -370,7 +370,10 @@ class Part:
                     before = np.cumsum(lengths) - lengths
                     group_of = np.searchsorted(starts[groups], rows, "right") - 1
                     some = self._numbers(file, name, groups.tolist())
-                    return some[rows - starts[groups][group_of] + before[group_of]]
+                    inside: npt.NDArray[np.generic] = some[
+                        rows - starts[groups][group_of] + before[group_of]
+                    ]
+                    return inside
             found = self._columns[name] = self._numbers(file, name, None)
         return found if rows is None else found[rows]
 
