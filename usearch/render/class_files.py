@@ -110,7 +110,7 @@ def write_names(path: Path, names: Sequence[str]) -> None:
     try:
         path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     except OSError as problem:
-        raise _cannot_write(path, problem) from problem
+        raise cannot_write(path, problem) from problem
 
 
 def make_folder(folder: Path) -> None:
@@ -122,7 +122,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise _cannot_write(folder, problem) from problem
+        raise cannot_write(folder, problem) from problem
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write into {folder}", "name another folder with -o")
 
@@ -135,13 +135,14 @@ def _save(path: Path, picture: Pillow.Image) -> None:
         part.replace(path)
     except OSError as problem:
         part.unlink(missing_ok=True)
-        raise _cannot_write(path, problem) from problem
+        raise cannot_write(path, problem) from problem
     except KeyboardInterrupt:
         part.unlink(missing_ok=True)
         raise
 
 
-def _cannot_write(path: Path, problem: OSError) -> Exception:
+def cannot_write(path: Path, problem: OSError) -> Exception:
+    """The error to raise where a file of results cannot be written; a full disk stays itself."""
     import errno
 
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):

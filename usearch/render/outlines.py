@@ -87,7 +87,8 @@ def _walks(in_row: npt.NDArray[np.int64], in_column: npt.NDArray[np.int64]) -> l
     for start in range(len(across)):
         if seen[start]:
             continue
-        walk, at = [], start
+        walk: list[int] = []
+        at = start
         while not seen[at]:
             other = across[at]
             seen[at] = seen[other] = 1
@@ -109,7 +110,8 @@ def smoothed(loop: npt.NDArray[np.int64], tolerance: float) -> Points:
     middles = starts + np.repeat(direction, lengths, 0) * (nth + 0.5)[:, None]
     for _ in range(2):
         middles = (np.roll(middles, 1, 0) + 2 * middles + np.roll(middles, -1, 0)) / 4
-    return middles[_kept(middles, tolerance)]
+    kept: Points = middles[_kept(middles, tolerance)]
+    return kept
 
 
 def _kept(points: Points, tolerance: float) -> npt.NDArray[np.int64]:
