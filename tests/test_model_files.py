@@ -70,7 +70,7 @@ def test_a_missing_file_is_one_line_with_all_that_is_needed(tmp_path, monkeypatc
     for part in ("Small needs small.pth", known.sha256, str(tmp_path)):
         assert part in caught.value.message
     assert known.source in caught.value.hint
-    assert "--weights" in caught.value.hint
+    assert "`usearch models pull small`" in caught.value.hint
 
 
 def test_an_incomplete_or_altered_file_is_refused(tmp_path, known):

@@ -16,6 +16,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "compact": "Merge parts and drop what was removed.",
     },
     "Around it": {
+        "models": "List, fetch and verify the models.",
         "config": "Print every setting, its value, and who set it.",
     },
 }

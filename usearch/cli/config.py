@@ -51,14 +51,14 @@ def config(
             },
         )
         return
-    lines = [(f.setting.name, _shown(f), f.origin) for f in found]
+    rows = [(f.setting.name, _shown(f), f.origin) for f in found]
     if is_terminal():
         from usearch.render.listing import listing
 
-        terminal().print(listing(("setting", "value", "set by"), lines))
+        terminal().print(listing(("setting", "value", "set by"), rows))
     else:
-        for line in lines:
-            result("\t".join(line))
+        for row in rows:
+            result("\t".join(row))
     for path in files:
         note(f"{path}: {'read' if path.is_file() else 'not there'}")
     for name in settings.unknown_variables():

@@ -1,6 +1,6 @@
 """Where weights are looked for, which files are known, and their checksums. No downloading.
 
-A weight file is looked for, in this order: the path given on the command line (`--weights`,
+A weight file is looked for, in this order: the path given by the caller (`weights`,
 a file or a folder), the folder of the setting `models`, the cache of this project
 (`~/.cache/usearch/models` on Linux), and the caches in which torch.hub and OpenAI's `clip`
 package leave the same files. Files whose checksum is known are verified before use.
@@ -169,7 +169,9 @@ def missing(known: WeightFile, dirs: Sequence[Path]) -> str:
 def where_to_get(known: WeightFile, weights: Path | None = None) -> str:
     """The line that says what to do about a missing file."""
     place = weights or setting("models") or cache_dir() / "models"
-    return f"get it from {known.source} and put it into {place}, or name it with --weights"
+    by_hand = f"get it from {known.source} and put it into {place}"
+    key = next((key for key, file in WEIGHTS.items() if file is known), None)
+    return f"`usearch models pull {key}`, or {by_hand}" if key and weights is None else by_hand
 
 
 def verified(path: Path, known: WeightFile) -> Path:
