@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "index": "Cut photos into segments and store their vectors.",
         "query": "Find the segments that match some words.",
         "segment": "Give every pixel of photos a class from a list.",
+        "export": "Write segments for other tools: COCO, Parquet, CVAT, LabelMe.",
         "demo": "Show all of it on sample photos.",
     },
     "The store": {

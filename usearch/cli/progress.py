@@ -72,6 +72,17 @@ def byte_bar(name: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
+def count_bar(name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """How many of `total` things are done."""
+    if not shows_bars():
+        yield lambda _: None
+        return
+    with _bar("{task.fields[unit]}", "") as bar:
+        row = bar.add_task(name, total=total, unit=unit)
+        yield lambda done: bar.update(row, completed=done)
+
+
+@contextmanager
 def _bar(*fields: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import (

@@ -11,10 +11,10 @@ import numpy as np
 
 import usearch
 from usearch import masks
+from usearch.exports.photo_masks import photo_counts
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
 from usearch.render.hit_lines import json_name
-from usearch.scaling import scaled_counts
 
 
 def write_coco(
@@ -104,10 +104,7 @@ def _annotations(source: Source, polygons: bool, tolerance: float) -> Iterator[d
 
 
 def _annotation(photo: ExportedPhoto, segment: ExportedSegment) -> dict[str, Any]:
-    size = photo.height, photo.width
-    counts = scaled_counts(
-        masks.rle_to_counts(segment.rle, segment.mask_size), segment.mask_size, size
-    )
+    counts = photo_counts(photo, segment)
     x0, y0, x1, y1 = masks.box_of(counts, photo.height)
     values: dict[str, Any] = {
         "category_id": segment.label + 1,
@@ -115,7 +112,7 @@ def _annotation(photo: ExportedPhoto, segment: ExportedSegment) -> dict[str, Any
         "area": masks.area(counts),
         "bbox": [x0, y0, x1 - x0, y1 - y0],
         "segmentation": {
-            "size": list(size),
+            "size": [photo.height, photo.width],
             "counts": masks.counts_to_rle(counts).decode("ascii"),
         },
         "score": short_float(segment.score),

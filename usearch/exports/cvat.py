@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-import numpy as np
-
 from usearch import masks
+from usearch.exports.photo_masks import box_and_mask
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
 from usearch.render.hit_lines import json_name
-from usearch.scaling import scaled_counts
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTES = {"score": "text", "segment": "text", "parent": "text"}
@@ -89,36 +87,17 @@ def _shapes(
     photo: ExportedPhoto, segment: ExportedSegment, polygons: bool, tolerance: float
 ) -> Iterator[str]:
     """Name and own attributes of the elements of one segment."""
-    size = photo.height, photo.width
     if polygons:
         # Polygons of one segment are a group, whose number only has to be its own.
         group = segment.segment % 2**31 + 1
-        for line in outer_polygons(segment, size, tolerance):
+        for line in outer_polygons(segment, (photo.height, photo.width), tolerance):
             points = ";".join(f"{x:.2f},{y:.2f}" for x, y in line.tolist())
             yield f'polygon points="{points}" group_id="{group}"'
         return
-    counts = scaled_counts(
-        masks.rle_to_counts(segment.rle, segment.mask_size), segment.mask_size, size
-    )
-    x0, y0, x1, y1 = masks.box_of(counts, photo.height)
-    runs = ", ".join(str(run) for run in box_runs(counts, size).tolist())
-    yield (f'mask rle="{runs}" left="{x0}" top="{y0}" width="{x1 - x0}" height="{y1 - y0}"')
-
-
-def box_runs(counts: masks.Counts, size: tuple[int, int]) -> masks.Counts:
-    """Run lengths of a mask row by row within its box, beginning with unset pixels."""
-    height, _ = size
-    x0, y0, x1, y1 = masks.box_of(counts, height)
-    # Only the columns of the box are decoded: a mask is small beside its photo.
-    columns = np.repeat(np.arange(len(counts)) % 2 == 1, _between(counts, x0 * height, x1 * height))
-    inside = columns.reshape(x1 - x0, height)[:, y0:y1]
-    return masks.mask_to_counts(inside)  # column by column of the transposed: row by row
-
-
-def _between(counts: masks.Counts, first: int, end: int) -> masks.Counts:
-    """Run lengths of the pixels first..end alone, as many as there were."""
-    ends = np.clip(np.cumsum(counts), first, end)
-    return np.diff(ends, prepend=first)
+    (x0, y0, x1, y1), inside = box_and_mask(photo, segment)
+    # Column by column of the transposed mask is row by row.
+    runs = ", ".join(map(str, masks.mask_to_counts(inside.T).tolist()))
+    yield f'mask rle="{runs}" left="{x0}" top="{y0}" width="{x1 - x0}" height="{y1 - y0}"'
 
 
 def xml_text(text: str) -> str:

@@ -16,10 +16,10 @@ from usearch import masks
 from usearch.errors import InputError
 from usearch.exports.coco import short_float
 from usearch.exports.files import make_folder, new_file
+from usearch.exports.photo_masks import box_and_mask
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
 from usearch.render.hit_lines import json_name
-from usearch.scaling import scaled_counts
 
 _FORMAT = "5.5.0"
 """Of LabelMe's files: the first with masks in wide use. Readers only look that it is there."""
@@ -111,7 +111,6 @@ def _refuse_existing(folder: Path, source: Source) -> None:
 def _shapes(
     photo: ExportedPhoto, segment: ExportedSegment, label: str, polygons: bool, tolerance: float
 ) -> list[dict[str, Any]]:
-    size = photo.height, photo.width
     facts = {
         "label": label,
         "flags": {},
@@ -121,7 +120,7 @@ def _shapes(
         "score": short_float(segment.score),
     }
     if polygons:
-        lines = outer_polygons(segment, size, tolerance)
+        lines = outer_polygons(segment, (photo.height, photo.width), tolerance)
         # Parts of one segment belong together.
         group = segment.segment if len(lines) > 1 else None
         return [
@@ -134,11 +133,7 @@ def _shapes(
             }
             for line in lines
         ]
-    counts = scaled_counts(
-        masks.rle_to_counts(segment.rle, segment.mask_size), segment.mask_size, size
-    )
-    x0, y0, x1, y1 = masks.box_of(counts, photo.height)
-    inside = masks.counts_to_mask(counts, size)[y0:y1, x0:x1]
+    (x0, y0, x1, y1), inside = box_and_mask(photo, segment)
     # Both corners are pixels of the mask: the second one is the last, not the one behind it.
     corners = [[x0, y0], [x1 - 1, y1 - 1]]
     return [
