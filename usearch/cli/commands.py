@@ -8,6 +8,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "query": "Find the segments that match some words.",
         "segment": "Give every pixel of photos a class from a list.",
         "export": "Write segments for other tools: COCO, Parquet, CVAT, LabelMe.",
+        "serve": "Search in a web page, on this machine.",
         "demo": "Show all of it on sample photos.",
     },
     "The store": {
