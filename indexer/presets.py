@@ -19,6 +19,7 @@ def load_indexer(
     device: str = "auto",
     *,
     masks: Path | None = None,
+    skip_invalid: bool = False,
     threads: int = 1,
 ) -> tuple[Segmenter, Embedder]:
     """Load what indexes photos.
@@ -28,6 +29,7 @@ def load_indexer(
         segmenter: "tree", "sam" or "given"; None takes the preset's own.
         device: "auto", "cpu", "cuda", ...; `mini` and `tree` always run on the CPU.
         masks: COCO json for the segmenter "given".
+        skip_invalid: Leave wrong entries of `masks` out instead of refusing the file.
         threads: Threads of each model in this process.
 
     Raises:
@@ -45,19 +47,21 @@ def load_indexer(
         from indexer.embedders.mini import MiniModel
 
         mini = MiniModel(mini_card(), threads)
-        return _segmenter(segmenter, device, masks, mini.boundary), mini
+        return _segmenter(segmenter, device, masks, skip_invalid, mini.boundary), mini
     build = _torch_builders(preset)
     embedder, _ = build.build_clip(device) if preset == "clip" else build.build_large(device)
-    return _segmenter(segmenter, device, masks, None), embedder
+    return _segmenter(segmenter, device, masks, skip_invalid, None), embedder
 
 
-def _segmenter(name: str, device: str, masks: Path | None, boundary: Any) -> Segmenter:
+def _segmenter(
+    name: str, device: str, masks: Path | None, skip_invalid: bool, boundary: Any
+) -> Segmenter:
     if name == "given":
         from indexer.segmenters.given import GivenSegmenter
 
         if masks is None:
             raise UsageError("the segmenter 'given' needs masks", "add --masks COCO.json")
-        return GivenSegmenter(masks)
+        return GivenSegmenter(masks, skip_invalid=skip_invalid)
     if name == "sam":
         from indexer.segmenters.sam import build_sam
 

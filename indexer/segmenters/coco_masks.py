@@ -105,7 +105,7 @@ def describe(problems: Sequence[str]) -> str:
 def mask_counts(segmentation: Any, size: tuple[int, int]) -> masks.Counts:
     """Run lengths of a checked `segmentation`, on the photo's grid (height, width)."""
     if isinstance(segmentation, list):
-        return polygons_counts(segmentation, size)
+        return polygons_counts(_as_polygons(segmentation), size)
     counts = segmentation["counts"]
     if isinstance(counts, list):
         return np.asarray(counts, np.int64)
@@ -234,8 +234,14 @@ def _plain_runs(counts: Any, pixels: int) -> masks.Counts:
     return np.asarray(counts, np.int64)
 
 
+def _as_polygons(segmentation: list[Any]) -> list[Any]:
+    """A list of polygons; some tools write a single one without the list around it."""
+    flat = bool(segmentation) and not any(isinstance(item, list) for item in segmentation)
+    return [segmentation] if flat else segmentation
+
+
 def _polygon_problem(polygons: list[Any]) -> str:
-    for polygon in polygons:
+    for polygon in _as_polygons(polygons):
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             return f"polygon {_short(polygon)} is no list of at least three pairs x, y"
         if not all(_is_number(v) and abs(v) <= _FARTHEST for v in polygon):

@@ -15,6 +15,7 @@ from indexer.segmenters.overlap import intersections, parents_by_containment
 from usearch import masks
 from usearch.errors import UsageError
 from usearch.records import Image, Segments
+from usearch.scaling import scaled_counts
 
 MAX_MASKS = 1000
 """Most masks of one photo."""
@@ -85,18 +86,20 @@ class GivenSegmenter:
                 f"is not the shape of the photo as shown ({size[1]} x {size[0]} when decoded)",
             )
         ranked = sorted(photo.masks, key=lambda m: (-m.score, m.entry))[: self.max_masks]
-        rows = [
-            (scaled, mask.score)
-            for mask in ranked
+        # A mask that is there twice, as a file with several labels has it, counts once.
+        rows = {
+            masks.counts_to_rle(scaled): (scaled, mask.score)
+            for mask in reversed(ranked)
             if masks.area(
                 scaled := _to_grid(mask_counts(mask.segmentation, photo.size), photo, size)
             )
-        ]
+        }
         if not rows:
             raise PhotoError("no_masks", f"all masks of this photo in {self._path.name} are empty")
-        counts = [row[0] for row in rows]
+        best_first = list(reversed(rows.values()))
+        counts = [row[0] for row in best_first]
         parents = parents_by_containment(intersections(_Decoded(counts, size)))
-        return masks.segments_from_counts(counts, size, [row[1] for row in rows], parents)
+        return masks.segments_from_counts(counts, size, [row[1] for row in best_first], parents)
 
     def _find(self, path: PurePosixPath) -> GivenPhoto | None:
         for n_parts in range(min(self._deepest, len(path.parts)), 0, -1):
@@ -134,14 +137,11 @@ def _same_shape(given: tuple[int, int], grid: tuple[int, int]) -> bool:
 
 def _to_grid(counts: masks.Counts, photo: GivenPhoto, size: tuple[int, int]) -> masks.Counts:
     """Run lengths on another grid; a mask that the coarser grid would lose keeps one pixel."""
-    if photo.size == size or not masks.area(counts):
-        return counts
-    height, width = photo.size
-    mask = masks.counts_to_mask(counts, photo.size)
-    rows = ((np.arange(size[0]) + 0.5) * height / size[0]).astype(np.int64)
-    columns = ((np.arange(size[1]) + 0.5) * width / size[1]).astype(np.int64)
-    scaled = mask[rows[:, None], columns[None]]
-    if not scaled.any():
-        x0, y0, x1, y1 = masks.box_of(counts, height)
-        scaled[(y0 + y1) * size[0] // (2 * height), (x0 + x1) * size[1] // (2 * width)] = True
-    return masks.mask_to_counts(scaled)
+    scaled = scaled_counts(counts, photo.size, size)
+    if masks.area(scaled) or not masks.area(counts):
+        return scaled
+    x0, y0, x1, y1 = masks.box_of(counts, photo.size[0])
+    row = (y0 + y1) * size[0] // (2 * photo.size[0])
+    column = (x0 + x1) * size[1] // (2 * photo.size[1])
+    place = column * size[0] + row
+    return np.array([place, 1, size[0] * size[1] - place - 1], np.int64)

@@ -1,4 +1,4 @@
-"""How masks of one picture overlap: intersections, duplicates, nesting. NumPy and SciPy only."""
+"""How masks of one picture overlap: intersections, duplicates, nesting. SciPy only for specks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from usearch.masks import Mask
 from usearch.records import FloatArray, IntArray
@@ -95,6 +94,8 @@ def without_specks(mask: Mask, min_area: int) -> tuple[Mask, bool]:
     y0, y1 = max(rows[0] - min_area, 0), rows[-1] + 1 + min_area
     x0, x1 = max(columns[0] - min_area, 0), columns[-1] + 1 + min_area
     window = mask[y0:y1, x0:x1]
+    from scipy import ndimage
+
     holes = _small_parts(~window, min_area)
     filled = window | holes
     parts, count = ndimage.label(filled, _EIGHT)
@@ -110,6 +111,8 @@ def without_specks(mask: Mask, min_area: int) -> tuple[Mask, bool]:
 
 
 def _small_parts(mask: Mask, min_area: int) -> Mask:
+    from scipy import ndimage
+
     parts, count = ndimage.label(mask, _EIGHT)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
     small = sizes < min_area
