@@ -84,9 +84,9 @@ def test_a_photo_without_segments_has_no_class_anywhere():
 
 
 @pytest.mark.parametrize(
-    ("n_classes", "dtype", "none"), [(255, np.uint8, 255), (256, np.uint16, 65535)]
+    ("n_classes", "dtype", "none"), [(253, np.uint8, 255), (254, np.uint16, 65535)]
 )
-def test_more_than_255_classes_take_16_bits(n_classes, dtype, none):
+def test_more_than_253_classes_take_16_bits(n_classes, dtype, none):
     mask = np.zeros((2, 2), bool)
     mask[0, 0] = True
     probabilities = np.zeros((1, n_classes), np.float32)
@@ -98,8 +98,8 @@ def test_more_than_255_classes_take_16_bits(n_classes, dtype, none):
 
 
 def test_more_classes_than_a_picture_can_number_are_refused():
-    with pytest.raises(UsageError, match="65536 classes"):
-        no_class_value(65536)
+    with pytest.raises(UsageError, match="65534 classes"):
+        no_class_value(65534)
 
 
 def test_a_larger_map_repeats_the_nearest_point_of_the_grid():

@@ -101,7 +101,9 @@ def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
 
 
 NAMES = st.text(
-    st.characters(exclude_categories=("C", "Z"), exclude_characters="\\,\t"), min_size=1, max_size=8
+    st.characters(exclude_categories=("C", "Z"), exclude_characters="\\,\t>#"),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -109,3 +111,57 @@ NAMES = st.text(
 def test_any_script_survives(names):
     classes = parse_classes(names, "list")
     assert classes.titles == names
+
+
+def test_lines_that_begin_with_a_hash_explain_and_take_no_value(tmp_path):
+    classes = read_class_list(written(tmp_path, "# outside\nsky\n  # far, near\nroad # wet\n\\#1\n"))
+    assert classes.names == [["sky"], ["road # wet"], ["#1"]]
+    assert classes.lines == [2, 4, 5]
+
+
+def test_a_part_knows_its_whole_whatever_name_of_it_is_used(tmp_path):
+    classes = read_class_list(written(tmp_path, "cup, mug\ntable\nmug > handle, grip\ncup > rim\n"))
+    assert classes.names == [["cup", "mug"], ["table"], ["handle", "grip"], ["rim"]]
+    assert classes.wholes == [-1, -1, 0, 0]
+    assert classes.titles == ["cup", "table", "cup > handle", "cup > rim"]
+
+
+def test_a_whole_without_a_line_stands_before_its_first_part(tmp_path):
+    classes = read_class_list(written(tmp_path, "sky\ncar, auto > wheel\ncar > window\n"))
+    assert classes.titles == ["sky", "car", "car > wheel", "car > window"]
+    assert classes.names[1] == ["car", "auto"]
+
+
+def test_a_line_of_its_own_counts_wherever_it_stands(tmp_path):
+    classes = read_class_list(written(tmp_path, "car > wheel > rim\ncar > wheel, tyre\nsky\ncar\n"))
+    assert classes.titles == ["car > wheel > rim", "car > wheel", "sky", "car"]
+    assert classes.wholes == [1, 3, -1, -1]
+
+
+def test_a_list_without_parts_names_no_wholes(tmp_path):
+    classes = read_class_list(written(tmp_path, "a\\>b\nc\n"))
+    assert classes.wholes == []
+    assert not classes.has_parts
+    assert classes.titles == ["a>b", "c"]
+
+
+def test_parts_of_two_wholes_may_share_a_name_and_of_one_may_not(tmp_path):
+    assert len(read_class_list(written(tmp_path, "cup > handle\ndoor > handle\nhandle\n"))) == 5
+    with pytest.raises(UsageError, match="'Handle' stands in line 1 and in line 2"):
+        read_class_list(written(tmp_path, "cup > handle\ncup > Handle\n"))
+
+
+def test_a_whole_is_named_as_in_its_own_line(tmp_path):
+    with pytest.raises(UsageError, match="line 2: 'beaker' is no name of the class 'cup'"):
+        read_class_list(written(tmp_path, "cup, mug\ncup, beaker > handle\n"))
+
+
+@pytest.mark.parametrize("line", ["cup >", "> handle", "cup > > handle", "cup > handle,"])
+def test_a_part_or_whole_without_a_name_names_its_line(tmp_path, line):
+    with pytest.raises(InputError, match="line 1: there is an empty name"):
+        read_class_list(written(tmp_path, line))
+
+
+def test_messages_speak_of_what_the_list_came_from():
+    with pytest.raises(UsageError, match="--class: 'sky' stands in no. 1 and in no. 2"):
+        parse_classes(["sky", "heaven, sky"], "--class", "no.")

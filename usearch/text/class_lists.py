@@ -1,9 +1,16 @@
-r"""Class files: one class a line, `name, synonym, ...`, UTF-8 (or UTF-16 with a byte order mark).
+r"""Class lists: one class a line, `name, synonym, ...`, UTF-8 (or UTF-16 with a byte order mark).
 
-The value of a class in a map is its position among the classes, from 0. Blank lines hold no class
-and are not counted, so a list may be grouped, and a line end at the end of the file changes
-nothing. `\,` is a comma inside a name. A line of several columns divided by tabs is refused rather
-than guessed at.
+    # what is in the kitchen
+    cup, mug
+    table
+    cup > handle, grip
+
+The value of a class in a map is its position among the classes, from 0. Blank lines and lines that
+begin with `#` hold no class and are not counted, so a list may be grouped and explained, and a line
+end at the end of the file changes nothing. `whole > part, synonym` names a part that is only sought
+inside its whole; a whole without a line of its own takes its place just before its first part.
+`\,` `\>` and `\#` are a comma, a `>` and a leading `#` in a name. A line of several columns divided
+by tabs is refused rather than guessed at.
 """
 
 from __future__ import annotations
@@ -25,6 +32,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _COMMA = re.compile(r"(?<!\\),")
+_ABOVE = re.compile(r"(?<!\\)>")
+_ESCAPED = re.compile(r"\\([,>#])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +44,35 @@ class ClassList:
         names: For each class its names, the first one for people; at least one each.
         source: Where the list came from, for messages.
         lines: Line numbers from 1 of the classes in the source; empty when it had no lines.
+        wholes: For each class the value of the class that it is a part of, or -1; empty when no
+            class is a part.
     """
 
     names: list[list[str]]
     source: str
     lines: list[int] = field(default_factory=list)
+    wholes: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
+    def has_parts(self) -> bool:
+        """Whether a class is a part of another one."""
+        return any(whole >= 0 for whole in self.wholes)
+
+    def whole_of(self, value: int) -> int:
+        """The value of the class that a class is a part of, or -1."""
+        return self.wholes[value] if self.wholes else -1
+
+    @property
     def titles(self) -> list[str]:
-        """The first name of each class."""
-        return [names[0] for names in self.names]
+        """For people: the first name of each class, parts with their wholes (`cup > handle`)."""
+        return [self._title(value) for value in range(len(self))]
+
+    def _title(self, value: int) -> str:
+        whole, name = self.whole_of(value), self.names[value][0]
+        return name if whole < 0 else f"{self._title(whole)} > {name}"
 
 
 def decode(data: bytes, source: str) -> str:
@@ -79,45 +104,106 @@ def decode(data: bytes, source: str) -> str:
         ) from None
 
 
-def parse_classes(lines: Iterable[str], source: str) -> ClassList:
+@dataclass(slots=True, eq=False)
+class _Class:
+    """A class while a list is read: the line (from 1) that named it, and its whole."""
+
+    names: list[str]
+    whole: _Class | None
+    line: int
+
+    @property
+    def depth(self) -> int:
+        """How many wholes it lies in."""
+        return 0 if self.whole is None else self.whole.depth + 1
+
+
+def parse_classes(lines: Iterable[str], source: str, unit: str = "line") -> ClassList:
     """Reads classes from lines of text.
+
+    Args:
+        lines: One class each, as the module says.
+        source: Where they are from, for messages.
+        unit: What one of them is called in messages.
 
     Raises:
         InputError: No class, an empty name, or tabs in a line.
         UsageError: Two lines share a name; the message names both lines.
     """
-    names: list[list[str]] = []
-    numbers: list[int] = []
-    first: dict[str, int] = {}
-    for number, raw in enumerate(lines, 1):
-        line = raw.strip()
-        if not line:
-            continue
-        if "\t" in line:
-            raise InputError(
-                f"{source}, line {number}: a tab divides {line[:60]!r} into columns",
-                "keep one class a line: `name, synonym, ...`",
-            )
-        parts = [" ".join(p.replace("\\,", ",").split()) for p in _COMMA.split(line)]
-        if not all(parts):
-            raise InputError(
-                f"{source}, line {number}: there is an empty name in {line[:60]!r}",
-                "remove the extra comma; write `\\,` for a comma inside a name",
-            )
-        parts = list({p.casefold(): p for p in reversed(parts)}.values())[::-1]
-        for part in parts:
-            key = part.casefold()
-            if key in first:
-                raise UsageError(
-                    f"{source}: {part!r} stands in line {first[key]} and in line {number}",
-                    "a pixel has one class: keep the name in one of the lines",
-                )
-            first[key] = number
-        names.append(parts)
-        numbers.append(number)
-    if not names:
+    rows = [(number, _chain(raw, f"{source}, {unit} {number}")) for number, raw in
+            enumerate(lines, 1) if raw.strip() and not raw.lstrip().startswith("#")]  # fmt: skip
+    if not rows:
         raise InputError(f"{source} names no class", "write one class a line, such as: person")
-    return ClassList(names, source, numbers)
+    found: list[_Class] = []
+    known: dict[tuple[_Class | None, str], _Class] = {}
+
+    def add(names: list[str], whole: _Class | None, number: int) -> _Class:
+        new = _Class(names, whole, number)
+        for name in names:
+            other = known.setdefault((whole, name.casefold()), new)
+            if other is not new:
+                raise UsageError(
+                    f"{source}: {name!r} stands in {unit} {other.line} and in {unit} {number}",
+                    f"a pixel has one class: keep the name in one {unit}",
+                )
+        found.append(new)
+        return new
+
+    # Wholes before their parts: a line of their own counts wherever it stands.
+    for number, chain in sorted(rows, key=lambda row: len(row[1])):
+        whole: _Class | None = None
+        for names in chain[:-1]:
+            whole = _named(names, whole, known, f"{source}, {unit} {number}") or add(
+                names, whole, number
+            )
+        add(chain[-1], whole, number)
+    found.sort(key=lambda one: (one.line, one.depth))
+    place = {id(one): value for value, one in enumerate(found)}
+    wholes = [-1 if one.whole is None else place[id(one.whole)] for one in found]
+    return ClassList(
+        [one.names for one in found],
+        source,
+        [one.line for one in found],
+        wholes if max(wholes) >= 0 else [],
+    )
+
+
+def _chain(raw: str, where: str) -> list[list[str]]:
+    """Names of the class of a line, after those of its wholes from the largest down."""
+    line = raw.strip()
+    if "\t" in line:
+        raise InputError(
+            f"{where}: a tab divides {line[:60]!r} into columns",
+            "keep one class a line: `name, synonym, ...`",
+        )
+    chain = []
+    for level in _ABOVE.split(line):
+        names = [" ".join(_ESCAPED.sub(r"\1", name).split()) for name in _COMMA.split(level)]
+        if not all(names):
+            raise InputError(
+                f"{where}: there is an empty name in {line[:60]!r}",
+                "remove the extra `,` or `>`; write `\\,` or `\\>` for one inside a name",
+            )
+        chain.append(list({name.casefold(): name for name in reversed(names)}.values())[::-1])
+    return chain
+
+
+def _named(
+    names: list[str],
+    whole: _Class | None,
+    known: dict[tuple[_Class | None, str], _Class],
+    where: str,
+) -> _Class | None:
+    """The class of some names among the parts of a whole, or None when it is a new one."""
+    meant = [known.get((whole, name.casefold())) for name in names]
+    first = next((one for one in meant if one is not None), None)
+    for name, one in zip(names, meant, strict=True):
+        if first is not None and one is not first:
+            raise UsageError(
+                f"{where}: {name!r} is no name of the class {first.names[0]!r}",
+                "name a whole as in its own line",
+            )
+    return first
 
 
 def read_class_list(path: Path) -> ClassList:
@@ -141,7 +227,8 @@ def read_class_list(path: Path) -> ClassList:
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError(
-            f"there is no class file {path}", "give a text file with one class a line"
+            f"there is no class file {path}",
+            "give a text file with one class a line, or each class with --class NAME",
         ) from None
     except OSError as error:
         raise InputError(

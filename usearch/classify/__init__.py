@@ -1,0 +1,62 @@
+"""Segments x classes: a class for every pixel, and the classes of a whole collection.
+
+    texts    a class list as vectors                           embed_classes
+    rule     segments and vectors to classes of pixels         classify_segments, shares_of
+    parts    `cup > handle`: parts inside their wholes
+    gaps     what no segment covers, as pieces to embed        gap_pieces
+    stored   photos of a store, without opening any            stored_photos, classify_store
+    regions  pixels that the same segments cover
+
+Functions over plain arrays and records; nothing prints, nothing reads a photo.
+"""
+
+from __future__ import annotations
+
+from usearch.classify.gaps import gap_pieces
+from usearch.classify.probabilities import class_scores, segment_probabilities
+from usearch.classify.regions import resized_map
+from usearch.classify.rule import (
+    PAPERS_RULE,
+    Classified,
+    Rule,
+    Shares,
+    class_map,
+    class_shares,
+    classify_segments,
+    shares_of,
+)
+from usearch.classify.stored import (
+    PhotoShares,
+    StoredPhoto,
+    classify_store,
+    photo_shares,
+    stored_photos,
+)
+from usearch.classify.texts import ClassTexts, embed_classes
+from usearch.classify.values import ClassMap, MapValues, map_values, no_class_value
+
+__all__ = [
+    "PAPERS_RULE",
+    "ClassMap",
+    "ClassTexts",
+    "Classified",
+    "MapValues",
+    "PhotoShares",
+    "Rule",
+    "Shares",
+    "StoredPhoto",
+    "class_map",
+    "class_scores",
+    "class_shares",
+    "classify_segments",
+    "classify_store",
+    "embed_classes",
+    "gap_pieces",
+    "map_values",
+    "no_class_value",
+    "photo_shares",
+    "resized_map",
+    "segment_probabilities",
+    "shares_of",
+    "stored_photos",
+]

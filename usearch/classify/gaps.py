@@ -1,0 +1,72 @@
+"""Pixels that no segment covers, as pieces that are embedded like segments.
+
+A grid of cells lies over the photo at several scales; what a cell has of the uncovered pixels
+is a piece. A pixel lies in one piece of each scale, so the sum over pieces mixes what is just
+there with what is around it, as nested segments do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+
+from usearch import masks
+from usearch.classify.regions import find_regions, paint
+from usearch.masks import Counts, Mask
+from usearch.records import Segments
+
+SCALES = (16, 8, 4, 2, 1)
+"""Cells along the longest side. On labelled photos without any segment, five scales name 18 %
+of the pixels rightly, the finest one alone 16 %, segments 21 % (docs/segment.md)."""
+
+
+def uncovered(segments: Segments) -> Mask:
+    """Pixels that no segment covers, bool [H, W]."""
+    regions = find_regions(segments)
+    empty = ~regions.members.any(1)
+    return paint(regions, np.asarray(empty, np.uint8)) > 0
+
+
+def gap_pieces(segments: Segments, scales: tuple[int, ...] = SCALES) -> Segments:
+    """Pieces of what no segment covers, the finest first; none when all is covered.
+
+    Returns:
+        m segments on the same grid, without parents, with score 0.
+    """
+    mask = uncovered(segments)
+    counts = [piece for scale in scales for piece in _cells(mask, scale)] if mask.any() else []
+    return masks.segments_from_counts(counts, segments.size, np.zeros(len(counts)))
+
+
+def _cells(mask: Mask, scale: int) -> Iterator[Counts]:
+    """Run lengths of what each cell has of the mask."""
+    height, width = mask.shape
+    cell = max(height, width) / scale
+    rows, columns = (max(1, round(side / cell)) for side in (height, width))
+    ys = np.linspace(0, height, rows + 1).round().astype(int)
+    xs = np.linspace(0, width, columns + 1).round().astype(int)
+    for y0, y1 in pairwise(ys):
+        for x0, x1 in pairwise(xs):
+            inside = mask[y0:y1, x0:x1]
+            if inside.any():
+                yield _counts_of_crop(inside, int(y0), int(x0), mask.shape)
+
+
+def _counts_of_crop(inside: Mask, y0: int, x0: int, size: tuple[int, int]) -> Counts:
+    """Run lengths on the whole grid of a mask that is empty outside of a crop."""
+    height, total = size[0], size[0] * size[1]
+    padded = np.zeros((inside.shape[0] + 2, inside.shape[1]), np.int8)
+    padded[1:-1] = inside
+    steps = np.diff(padded, axis=0).T
+    column, row = np.nonzero(steps)
+    bounds = (x0 + column) * height + y0 + row
+    # A run to the end of a column and one from the start of the next are one run.
+    kept = np.ones(len(bounds), bool)
+    touch = np.flatnonzero(bounds[1:-1:2] == bounds[2::2])
+    kept[2 * touch + 1] = kept[2 * touch + 2] = False
+    bounds = bounds[kept]
+    if bounds[-1] == total:
+        bounds = bounds[:-1]
+    return np.diff(bounds, prepend=0, append=total).astype(np.int64)
