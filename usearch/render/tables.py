@@ -12,7 +12,7 @@ from rich.text import Text
 from usearch.render.safe_text import printable
 from usearch.search import Hit, shown_path
 
-_STRONG, _MEDIUM = 0.66, 0.33
+STRONG, MEDIUM = 0.66, 0.33
 
 
 def hit_table(title: str, hits: Sequence[Hit]) -> Table:
@@ -73,5 +73,5 @@ def bar(share: float, width: int) -> str:
 
 
 def _score_style(score: float) -> Style:
-    colour = "green" if score >= _STRONG else "yellow" if score >= _MEDIUM else "red"
-    return Style(color=colour, bold=score >= _STRONG)
+    colour = "green" if score >= STRONG else "yellow" if score >= MEDIUM else "red"
+    return Style(color=colour, bold=score >= STRONG)
