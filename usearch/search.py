@@ -1,130 +1,191 @@
-"""Questions to hits: a text becomes a vector, the store's nearest segments become hits.
+"""Questions with vectors to hits: the store's nearest segments, ranked and scored.
 
-Hits are ranked by cosine alone. The score, 0..1, is what a person reads: how well the
-query explains the segment beside a fixed vocabulary of everyday words. It decides where
+Hits are ranked by cosine alone. The score, 0..1, is what a person reads; it decides where
 "nothing here matches" begins, and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike, path
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from usearch.errors import SpaceMismatch, UsageError
+from usearch.asked import Asked, question_scores, unwanted
+from usearch.errors import SpaceMismatch
 from usearch.hits import Hit as Hit
+from usearch.ranking import PER_GROUP, Candidates, RowArray, Wanted, matching, walk
 from usearch.scores import SAME_MEANING as SAME_MEANING
 from usearch.scores import Contrast as Contrast
 from usearch.scores import load_contrast as load_contrast
 from usearch.scores import match_scores as match_scores
 
 if TYPE_CHECKING:
-    from usearch.records import FloatArray
     from usearch.store import Snapshot
     from usearch.text import TextEncoder
 
-LONGEST_TEXT = 2000
-"""Characters of a question. More is a file given by mistake, not a name of something."""
+PATIENCE = 1_024
+"""So many neighbours in a row that score too little end the search for more matches."""
+
+_FIRST = 64
+_GROWTH = 4
+_TOGETHER = 64
+"""Questions whose neighbours are looked up at once."""
 
 
-def text_vector(
-    encoder: TextEncoder, text: str, templates: Sequence[str], cache_dir: Path | None = None
-) -> FloatArray:
-    """float32 [D], unit length: what is searched for when `text` is asked.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found.
 
-    Raises:
-        UsageError: The text is empty, too long, or not text.
+    Attributes:
+        hits: In the order of their ranks.
+        below: Of the `k` nearest segments, those that score below the cut-off.
+        best: The segment with the highest score of all that were looked at.
+        photos: How many photos were searched.
+        segments: How many segments were searched.
     """
-    from usearch.text.embed import embed_names
 
-    vectors: FloatArray = embed_names(encoder, [checked_text(text)], templates, cache_dir)
-    vector: FloatArray = vectors[0]
-    return vector
-
-
-def checked_text(text: str) -> str:
-    """The question with outer white space removed.
-
-    Raises:
-        UsageError: The text is empty, too long, or not text.
-    """
-    words = " ".join(text.split())
-    if not any(char.isprintable() and not char.isspace() for char in words):
-        raise UsageError("the question is empty", 'say what to look for: usearch query "red car"')
-    if len(words) > LONGEST_TEXT:
-        raise UsageError(
-            f"the question has {len(words)} characters; {LONGEST_TEXT} are the limit",
-            "name what to look for in a few words",
-        )
-    try:
-        words.encode()
-    except UnicodeEncodeError:
-        raise UsageError("the question is not valid UTF-8 text") from None
-    return words
+    hits: list[Hit]
+    below: int
+    best: Hit | None
+    photos: int
+    segments: int
 
 
-def query_text(
+def search(
     snapshot: Snapshot,
-    encoder: TextEncoder,
-    text: str,
-    k: int = 10,
-    *,
+    asked: Sequence[Asked],
+    wanted: Wanted,
     contrast: Contrast,
-    templates: Sequence[str] = ("{}",),
-    min_score: float = 0.0,
-    cache_dir: Path | None = None,
-) -> list[Hit]:
-    """The at most `k` segments nearest to a text, best first.
+    allowed: RowArray | None = None,
+) -> Found:
+    """The segments that answer one of some questions best.
+
+    A segment's cosine is the highest of all questions. There are as many hits as were asked
+    for if the store has them: the search is widened until then. Only for matches is there an
+    end: behind `PATIENCE` neighbours in a row that score below the cut-off none is expected.
 
     Args:
         snapshot: What is searched.
-        encoder: Text encoder of the same embedding space.
-        text: What to look for, in plain words.
-        k: Hits wanted, at least 1.
-        contrast: What scores are measured against; see `load_contrast`.
-        templates: Sentences that the text is put into, with `{}` for it.
-        min_score: Hits that score less are left out, 0..1.
-        cache_dir: Where text vectors are kept; None keeps none.
-
-    Raises:
-        UsageError: The text, `k` or `min_score` makes no sense.
-        SpaceMismatch: The store holds vectors of another space than the encoder's.
-    """
-    require_same_space(snapshot, encoder)
-    query = text_vector(encoder, text, templates, cache_dir)
-    return query_vector(snapshot, query, k, contrast=contrast, min_score=min_score)
-
-
-def query_vector(
-    snapshot: Snapshot,
-    query: FloatArray,
-    k: int,
-    *,
-    contrast: Contrast,
-    min_score: float = 0.0,
-    allowed: npt.NDArray[np.int64] | None = None,
-) -> list[Hit]:
-    """As `query_text` for a vector that is already there.
-
-    Args:
-        query: float32 [D], unit length.
+        asked: At least one question, with vectors of the snapshot's space.
+        wanted: How many hits, and which.
+        contrast: What scores are measured against.
         allowed: Rows of the snapshot to search in; None for all.
     """
-    if k < 1:
-        raise UsageError(f"{k} results were asked for; at least 1 is needed")
-    if not 0.0 <= min_score <= 1.0:
-        raise UsageError(f"a minimum score of {min_score}; scores lie between 0 and 1")
-    wanted = min(k, snapshot.n_segments)
-    if wanted == 0:
+    if allowed is not None:
+        allowed = np.unique(np.asarray(allowed, np.int64))
+        allowed = allowed[snapshot.alive[allowed]]
+    total = snapshot.n_segments if allowed is None else len(allowed)
+    photos = _photo_count(snapshot, allowed)
+    if total == 0:
+        return Found([], 0, None, photos, 0)
+    n = max(_FIRST, _GROWTH * min(wanted.k, total))
+    while True:
+        near = nearest(snapshot, asked, min(n, total), contrast, allowed)
+        places, folded = _picked(snapshot, near, wanted)
+        if len(places) >= wanted.k or n >= total or _hopeless(near, wanted):
+            break
+        n *= _GROWTH
+    below = int((~matching(near, wanted))[: wanted.k].sum())
+    best = None
+    if len(near):
+        best = hits_at(snapshot, near.at([int(near.scores.argmax())]), asked)[0]
+    chosen = near.at(places)
+    if wanted.group and places:
+        chosen, folded = _segments_of_photos(snapshot, asked, wanted, contrast, chosen, allowed)
+    return Found(hits_at(snapshot, chosen, asked, folded), below, best, photos, total)
+
+
+def nearest(
+    snapshot: Snapshot,
+    asked: Sequence[Asked],
+    n: int,
+    contrast: Contrast,
+    allowed: RowArray | None = None,
+) -> Candidates:
+    """The `n` segments nearest to any of some questions, without those that are not wanted.
+
+    A segment among the first `n` by its best question is among the first `n` of that question,
+    so the merged neighbours of each question are exact.
+    """
+    rows = np.zeros(0, np.int64)
+    cosines, which = np.zeros(0, np.float32), np.zeros(0, np.int64)
+    for first in range(0, len(asked), _TOGETHER):
+        some = asked[first : first + _TOGETHER]
+        close, places = snapshot.search(np.stack([one.vector for one in some]), n, allowed)
+        numbers = np.broadcast_to(np.arange(len(some))[:, None] + first, places.shape)
+        rows = np.concatenate([rows, places.ravel()])
+        cosines = np.concatenate([cosines, close.ravel()])
+        which = np.concatenate([which, numbers.ravel()])
+        order = np.lexsort((which, rows, -cosines))
+        order = order[np.sort(np.unique(rows[order], return_index=True)[1])][:n]
+        rows, cosines, which = rows[order], cosines[order], which[order]
+    vectors = snapshot.vectors(rows)
+    scores, dropped = np.zeros(len(rows)), np.zeros(len(rows), bool)
+    for number in np.unique(which).tolist():
+        mine = which == number
+        scores[mine] = question_scores(asked[number], vectors[mine], contrast)
+        dropped[mine] = unwanted(asked[number], vectors[mine], contrast)
+    found = Candidates(rows, cosines, scores, which, photo_ids(snapshot, rows))
+    return found.at(~dropped) if dropped.any() else found
+
+
+def photo_ids(snapshot: Snapshot, rows: RowArray) -> RowArray:
+    """Ids of the photos that rows belong to, int64 [n], without reading the segments."""
+    ids = np.empty(len(rows), np.int64)
+    part_of = np.searchsorted(snapshot.offsets, rows, side="right") - 1
+    for at in np.unique(part_of).tolist():
+        photos, place = snapshot.parts[at].photos, part_of == at
+        ends = np.cumsum(photos["n_segments"].to_numpy(), dtype=np.int64)
+        inside = np.searchsorted(ends, rows[place] - snapshot.offsets[at], side="right")
+        ids[place] = photos["photo_id"].to_numpy()[inside]
+    return ids
+
+
+def hits_at(
+    snapshot: Snapshot,
+    candidates: Candidates,
+    asked: Sequence[Asked],
+    folded: Sequence[int] = (),
+) -> list[Hit]:
+    """Hits of candidates, ranked in their order."""
+    if not len(candidates):
         return []
-    cosines, rows = snapshot.search(query[None], wanted, allowed)
-    scores = match_scores(query, snapshot.vectors(rows[0]), contrast)
-    keep = scores >= min_score
-    return _hits(snapshot, cosines[0][keep], scores[keep], rows[0][keep])
+    from usearch.store import real_name
+
+    table = snapshot.segments(candidates.rows).to_pylist()
+    photos = snapshot.photos()
+    at = np.searchsorted(photos["photo_id"].to_numpy(), candidates.photos)
+    shot = photos.select(["taken_at", "camera"]).take(at).to_pylist()
+    return [
+        Hit(
+            rank=i + 1,
+            cosine=float(candidates.cosines[i]),
+            score=float(candidates.scores[i]),
+            root=real_name(row["root"]),
+            path=real_name(row["path"]),
+            width=row["width"],
+            height=row["height"],
+            box=(row["x0"], row["y0"], row["x1"], row["y1"]),
+            area_share=row["area_share"],
+            segment=row["segment_id"],
+            photo=row["photo_id"],
+            mask_size=(row["mask_h"], row["mask_w"]),
+            rle=row["rle"],
+            matched=asked[candidates.which[i]].question.label if len(asked) > 1 else "",
+            folded=folded[i] if folded else 0,
+            parent=row["parent"],
+            depth=row["depth"],
+            segmenter_score=row["score"],
+            taken_at=shot[i]["taken_at"],
+            camera=shot[i]["camera"],
+        )
+        for i, row in enumerate(table)
+    ]
 
 
 def require_same_space(snapshot: Snapshot, encoder: TextEncoder) -> None:
@@ -142,41 +203,6 @@ def require_same_space(snapshot: Snapshot, encoder: TextEncoder) -> None:
         )
 
 
-def _hits(
-    snapshot: Snapshot,
-    cosines: FloatArray,
-    scores: npt.NDArray[np.float64],
-    rows: npt.NDArray[np.int64],
-) -> list[Hit]:
-    if not len(rows):
-        return []
-    from usearch.store import real_name
-
-    table = snapshot.segments(rows).to_pylist()
-    return [
-        Hit(
-            rank=i + 1,
-            cosine=float(cosines[i]),
-            score=float(scores[i]),
-            root=real_name(row["root"]),
-            path=real_name(row["path"]),
-            width=row["width"],
-            height=row["height"],
-            box=(row["x0"], row["y0"], row["x1"], row["y1"]),
-            area_share=row["area_share"],
-            segment=row["segment_id"],
-            photo=row["photo_id"],
-            mask_size=(row["mask_h"], row["mask_w"]),
-            rle=_as_bytes(row["rle"]),
-        )
-        for i, row in enumerate(table)
-    ]
-
-
-def _as_bytes(counts: bytes | str) -> bytes:
-    return counts if isinstance(counts, bytes) else counts.encode("ascii")
-
-
 def shown_path(image: str | PathLike[str], base: Path | None = None) -> str:
     """Path as a person would type it: relative when the photo lies below `base`.
 
@@ -186,3 +212,46 @@ def shown_path(image: str | PathLike[str], base: Path | None = None) -> str:
     """
     full, start = path.normpath(image), str(Path.cwd() if base is None else base)
     return path.relpath(full, start) if full.startswith(start.rstrip("/") + "/") else full
+
+
+def _picked(snapshot: Snapshot, near: Candidates, wanted: Wanted) -> tuple[list[int], list[int]]:
+    limit = 1 if wanted.group else wanted.per_image
+    return walk(snapshot, near, wanted, limit)
+
+
+def _hopeless(near: Candidates, wanted: Wanted) -> bool:
+    """Whether the last neighbours all score so little that no further match is expected."""
+    if wanted.cutoff is None:
+        return False
+    good = np.flatnonzero(matching(near, wanted))
+    return len(near) - (int(good[-1]) + 1 if len(good) else 0) >= PATIENCE
+
+
+def _segments_of_photos(
+    snapshot: Snapshot,
+    asked: Sequence[Asked],
+    wanted: Wanted,
+    contrast: Contrast,
+    best: Candidates,
+    allowed: RowArray | None,
+) -> tuple[Candidates, list[int]]:
+    """The best segments of each photo, photo by photo in the order of `best`."""
+    rows = np.concatenate([snapshot.rows_of_photo(photo) for photo in best.photos.tolist()])
+    if allowed is not None:
+        rows = np.intersect1d(rows, allowed)
+    near = nearest(snapshot, asked, len(rows), contrast, rows)
+    every = Wanted(len(rows), wanted.cutoff, dedupe=wanted.dedupe)
+    places, folded = walk(snapshot, near, every, wanted.per_image or PER_GROUP)
+    order = {photo: i for i, photo in enumerate(best.photos.tolist())}
+    both = sorted(
+        zip(places, folded, strict=True), key=lambda pair: (order[int(near.photos[pair[0]])], pair)
+    )
+    return near.at([place for place, _ in both]), [count for _, count in both]
+
+
+def _photo_count(snapshot: Snapshot, allowed: RowArray | None) -> int:
+    """Photos that are searched: those with segments, among the rows allowed."""
+    if allowed is not None:
+        return len(np.unique(photo_ids(snapshot, allowed)))
+    counts: npt.NDArray[Any] = snapshot.photos()["n_segments"].to_numpy()
+    return int((counts > 0).sum())

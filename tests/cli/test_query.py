@@ -208,7 +208,7 @@ def test_a_name_that_is_no_utf8_comes_as_bytes_beside_what_can_be_read(photos, c
 
 
 def test_a_terminal_gets_a_table_and_no_markup_acts(photos, capsys, monkeypatch):
-    monkeypatch.setattr("usearch.cli.query.is_terminal", lambda: True)
+    monkeypatch.setattr("usearch.cli.query_output.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
     toy_preset.quarters(photos / "[red]x.png", "yellow", "yellow", "yellow", "yellow")
     index_photos([photos], photos.parent / ".usearch", load_toys, preset="mini", workers=0)
@@ -221,13 +221,13 @@ def test_a_terminal_gets_a_table_and_no_markup_acts(photos, capsys, monkeypatch)
 
 @pytest.mark.parametrize("columns", ["0", "1", "20"])
 def test_a_table_survives_a_narrow_terminal(columns, photos, capsys, monkeypatch):
-    monkeypatch.setattr("usearch.cli.query.is_terminal", lambda: True)
+    monkeypatch.setattr("usearch.cli.query_output.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", columns)
     assert asked(capsys, "red")[0] == 0
 
 
 def test_python_asks_the_same_question(photos):
-    hits = open_store(photos.parent).query("red", k=3)
+    hits = open_store(photos.parent).query("red", k=3, everything=True)
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert Path(hits[0].image) == photos / "a.png"
     assert hits[0].box == (0, 0, 20, 20)
@@ -261,5 +261,5 @@ def test_a_query_imports_neither_torch_nor_what_builds_stores(photos, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "a.png" in done.stdout
     loaded = set(done.stderr.split())
-    heavy = {"torch", "indexer", "trainer", "eval", "duckdb", "scipy", "higra", "rich"}
+    heavy = {"torch", "indexer", "trainer", "eval", "duckdb", "scipy", "higra", "rich", "PIL"}
     assert not heavy & loaded

@@ -1,0 +1,159 @@
+"""Which of the nearest segments become hits: the walk from the nearest one outwards.
+
+The order is that of the cosine. On the way segments are left out that do not match, that a
+photo has enough of, or that are near copies; the search is widened until there are as many
+as were asked for, or nothing is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from usearch.errors import UsageError
+from usearch.picture_terms import box_overlap
+
+if TYPE_CHECKING:
+    from usearch.records import FloatArray
+    from usearch.store import Snapshot
+
+PER_GROUP = 3
+"""Segments shown of a photo when photos are ranked, unless another number is asked for."""
+
+COPY_COSINE = 0.97
+"""Segments of different photos nearer than this, at the same place, show the same shot."""
+
+COPY_PLACE = 0.5
+"""How much the boxes of copies overlap, each relative to its photo."""
+
+SAME_THING = 0.8
+"""How much the boxes of two segments of one photo overlap that are cuts of the same thing."""
+
+RowArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an answer may hold.
+
+    Attributes:
+        k: The most hits; the most photos with `group`.
+        cutoff: Segments that score less are no hits; None takes all.
+        per_image: The most hits of one photo; None sets no limit.
+        group: Rank photos, each by its best segment.
+        dedupe: Fold near copies into the best of them.
+    """
+
+    k: int = 10
+    cutoff: float | None = None
+    per_image: int | None = None
+    group: bool = False
+    dedupe: bool = False
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"{self.k} results were asked for; at least 1 is needed")
+        if self.cutoff is not None and not 0.0 <= self.cutoff <= 1.0:
+            raise UsageError(f"a minimum score of {self.cutoff}; scores lie between 0 and 1")
+        if self.per_image is not None and self.per_image < 1:
+            raise UsageError(f"{self.per_image} hits a photo were asked for; at least 1 is needed")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Segments near a question, the nearest first; n rows.
+
+    Attributes:
+        rows: int64 [n], rows of the snapshot.
+        cosines: float32 [n].
+        scores: float64 [n] in 0..1.
+        which: int64 [n], the question of several that each is nearest to.
+        photos: int64 [n], ids of their photos.
+    """
+
+    rows: RowArray
+    cosines: FloatArray
+    scores: npt.NDArray[np.float64]
+    which: RowArray
+    photos: RowArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, places: Any) -> Candidates:
+        """Some of them, by places or by a mask."""
+        return Candidates(
+            self.rows[places],
+            self.cosines[places],
+            self.scores[places],
+            self.which[places],
+            self.photos[places],
+        )
+
+
+def matching(candidates: Candidates, wanted: Wanted) -> npt.NDArray[np.bool_]:
+    """Which candidates score enough, bool [n]."""
+    if wanted.cutoff is None:
+        return np.ones(len(candidates), bool)
+    enough: npt.NDArray[np.bool_] = candidates.scores >= wanted.cutoff
+    return enough
+
+
+def walk(
+    snapshot: Snapshot, candidates: Candidates, wanted: Wanted, limit: int | None
+) -> tuple[list[int], list[int]]:
+    """Goes from the nearest candidate outwards until there are enough.
+
+    Args:
+        snapshot: The store.
+        candidates: Nearest first.
+        wanted: What may become a hit; its `group` and `per_image` are not looked at.
+        limit: The most hits of one photo.
+
+    Returns:
+        Places of the hits among the candidates, and how many near copies each has folded.
+    """
+    places: list[int] = []
+    folded: list[int] = []
+    taken: dict[int, int] = {}
+    copies = _Copies(snapshot, candidates) if wanted.dedupe else None
+    for place in np.flatnonzero(matching(candidates, wanted)).tolist():
+        photo = int(candidates.photos[place])
+        if limit is not None and taken.get(photo, 0) >= limit:
+            continue
+        twin = copies.twin(place, places) if copies is not None else None
+        if twin is not None:
+            folded[twin] += 1
+            continue
+        taken[photo] = taken.get(photo, 0) + 1
+        places.append(place)
+        folded.append(0)
+        if len(places) == wanted.k:
+            break
+    return places, folded
+
+
+class _Copies:
+    """Tells near copies among candidates."""
+
+    def __init__(self, snapshot: Snapshot, candidates: Candidates) -> None:
+        self._vectors = snapshot.vectors(candidates.rows)
+        self._photos = candidates.photos
+        table = snapshot.segments(candidates.rows)
+        width, height = table["width"].to_numpy(), table["height"].to_numpy()
+        sides = (("x0", width), ("y0", height), ("x1", width), ("y1", height))
+        self._boxes = np.stack([table[side].to_numpy() / size for side, size in sides], 1)
+
+    def twin(self, place: int, kept: list[int]) -> int | None:
+        """Place in `kept` of the hit that a candidate is a near copy of; None for none."""
+        if not kept:
+            return None
+        overlap = box_overlap(self._boxes[kept], self._boxes[place])
+        near = self._vectors[kept] @ self._vectors[place] >= COPY_COSINE
+        same_photo = self._photos[kept] == self._photos[place]
+        copy = np.where(same_photo, overlap >= SAME_THING, near & (overlap >= COPY_PLACE))
+        found = np.flatnonzero(copy)
+        return int(found[0]) if len(found) else None
