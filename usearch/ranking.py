@@ -121,18 +121,20 @@ def walk(
     taken: dict[int, int] = {}
     copies = _Copies(snapshot, candidates) if wanted.dedupe else None
     for place in np.flatnonzero(matching(candidates, wanted)).tolist():
-        photo = int(candidates.photos[place])
-        if limit is not None and taken.get(photo, 0) >= limit:
-            continue
         twin = copies.twin(place, places) if copies is not None else None
         if twin is not None:
             folded[twin] += 1
             continue
+        if len(places) == wanted.k:
+            if copies is None:
+                break
+            continue  # of what is left only copies count
+        photo = int(candidates.photos[place])
+        if limit is not None and taken.get(photo, 0) >= limit:
+            continue
         taken[photo] = taken.get(photo, 0) + 1
         places.append(place)
         folded.append(0)
-        if len(places) == wanted.k:
-            break
     return places, folded
 
 

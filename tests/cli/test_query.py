@@ -261,5 +261,5 @@ def test_a_query_imports_neither_torch_nor_what_builds_stores(photos, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "a.png" in done.stdout
     loaded = set(done.stderr.split())
-    heavy = {"torch", "indexer", "trainer", "eval", "duckdb", "scipy", "higra", "rich", "PIL"}
+    heavy = {"torch", "indexer", "trainer", "eval", "duckdb", "scipy", "higra", "rich"}
     assert not heavy & loaded
