@@ -10,8 +10,9 @@ from PIL import Image
 
 from usearch.render.class_files import write_class_map
 from usearch.render.hits import Tile, contact_sheet, spotlight, view_around
+from usearch.render.label_places import connected_parts, depths
 from usearch.render.lettering import fitted, text_width
-from usearch.render.overlay import class_overlay, connected_parts, depths
+from usearch.render.overlay import class_overlay
 from usearch.render.palette import class_colours
 from usearch.render.safe_text import printable
 from usearch.render.tables import bar, percent

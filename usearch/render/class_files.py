@@ -79,7 +79,7 @@ def _key(path: Path) -> str:
 
 
 def write_class_map(path: Path, labels: ClassMap, n_classes: int) -> None:
-    """Write a map as PNG: 8 bits with a palette, or 16 bits grey for more than 255 classes.
+    """Write a map as PNG: 8 bits with a palette, or 16 bits grey for more than 253 classes.
 
     The values are the classes in both; what the palette shows is for people only.
 

@@ -3,63 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw
 
-from usearch.classify import ClassMap, class_shares, no_class_value
+from usearch.classify import ClassMap, map_values
 from usearch.records import Image
+from usearch.render.label_places import label_places
 from usearch.render.lettering import fitted, pill, text_width, write
-from usearch.render.palette import class_colours
+from usearch.render.palette import BACKGROUND, UNKNOWN, class_colours
 
 _TINT = 0.58
 _LABEL_SIDE = 256
 """Longest side of the grid on which places for labels are looked for."""
-_LEAST_LABELLED = 0.01
+_LEAST_LABELLED = 0.004
 """Share of the photo below which a region gets no label of its own."""
+_SCALES = (1.0, 0.85, 0.7)
+"""Sizes of a label, tried one after the other."""
+_SMALLEST = 10
+"""Pixels of the smallest letters that can be read."""
 _INK = (32, 34, 38)
 _PAPER = (250, 250, 248)
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def class_overlay(
-    image: Image, labels: ClassMap, names: Sequence[str], *, legend: bool = True
+    image: Image | None, labels: ClassMap, names: Sequence[str], *, legend: bool = True
 ) -> Image:
     """The photo tinted by class.
 
     Args:
-        image: uint8 [H, W, 3] RGB.
-        labels: [H, W] class of each pixel, as `usearch.classify.class_map` gives it.
-        names: C names of classes.
+        image: uint8 [H, W, 3] RGB; None draws the map alone.
+        labels: [H, W] class of each pixel; values as `usearch.classify.map_values` has them.
+        names: C names of classes; of a part, `whole > part`, the last one is the label.
         legend: Put a column with colours, names and shares at the right.
 
     Returns:
         uint8 [H, W + legend, 3].
     """
-    if labels.shape != image.shape[:2]:
+    if image is not None and labels.shape != image.shape[:2]:
         raise ValueError(f"a map of {labels.shape} for a photo of {image.shape[:2]}")
-    tinted = Pillow.fromarray(_tinted(image, labels, len(names)))
-    _write_labels(tinted, labels, names)
+    picture = Pillow.fromarray(_tinted(image, labels, len(names)))
+    _write_labels(picture, labels, names)
     if legend:
-        tinted = _beside(tinted, _legend(tinted.height, labels, names))
-    return np.asarray(tinted)
+        picture = _beside(picture, _legend(picture.height, labels, names))
+    return np.asarray(picture)
 
 
-def _tinted(image: Image, labels: ClassMap, n_classes: int) -> Image:
+def _tinted(image: Image | None, labels: ClassMap, n_classes: int) -> Image:
     """Each pixel between its grey value and its class's colour; white lines between classes."""
-    none = no_class_value(n_classes)
+    values = map_values(n_classes)
     present = [int(c) for c in np.unique(labels) if c < n_classes]
-    colours = class_colours(max(present, default=0) + 1).astype(np.float32)
-    grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    index = np.where(labels == none, 0, labels)
-    soft = 0.55 * grey[..., None] + 0.45 * image
-    out = (1 - _TINT) * soft + _TINT * colours[index]
-    out[labels == none] = (0.45 * grey[labels == none] + 12)[:, None]
+    colours = np.zeros((values.none + 1, 3), np.float32)
+    colours[: max(present, default=-1) + 1] = class_colours(max(present, default=-1) + 1)
+    colours[values.background], colours[values.unknown] = BACKGROUND, UNKNOWN
+    tint = colours[labels]
+    stripes = _stripes(labels.shape) & (labels == values.unknown)
+    tint[stripes] = 0.72 * tint[stripes]
+    nothing = labels == values.none
+    if image is None:
+        out = 0.85 * tint + 0.15 * 255
+        out[nothing] = 40
+    else:
+        grey = image.astype(np.float32) @ _GREY
+        soft = 0.55 * grey[..., None] + 0.45 * image
+        out = (1 - _TINT) * soft + _TINT * tint
+        out[nothing] = (0.45 * grey[nothing] + 12)[:, None]
     lines = _borders(labels, max(1, round(max(labels.shape) / 700)))
     out[lines] = 0.25 * out[lines] + 0.75 * 255
     return np.clip(np.round(out), 0, 255).astype(np.uint8)
+
+
+def _stripes(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    """Diagonal stripes: what is unknown is told from a class by more than its grey."""
+    width = max(3, round(max(shape) / 110))
+    across = np.arange(shape[1])[None] + np.arange(shape[0])[:, None]
+    return np.asarray(across // width % 2 == 0)
 
 
 def _borders(labels: ClassMap, width: int) -> npt.NDArray[np.bool_]:
@@ -71,97 +92,57 @@ def _borders(labels: ClassMap, width: int) -> npt.NDArray[np.bool_]:
 
 
 def _write_labels(picture: Pillow.Image, labels: ClassMap, names: Sequence[str]) -> None:
-    """Name each large region at its widest place, where the name has room and none is yet."""
+    """Name each region at its roomiest place; one that is too small for its name goes without."""
     height, width = labels.shape
     step = max(1, -(-max(height, width) // _LABEL_SIDE))
-    grid = labels[step // 2 :: step, step // 2 :: step]
-    size = max(11, round(max(height, width) / 48))
+    full = max(_SMALLEST, round(max(height, width) / 48))
     draw = ImageDraw.Draw(picture, "RGBA")
-    colours = class_colours(len(names))
-    taken: list[tuple[float, float, float, float]] = []
-    regions: list[tuple[int, float, float, float, int]] = []
-    parts = connected_parts(grid)
-    depth = depths(parts)
-    for part, area in enumerate(np.bincount(parts.ravel())):
-        if area < _LEAST_LABELLED * grid.size:
-            continue
-        inside = np.where(parts == part, depth, 0)
-        y, x = divmod(int(inside.argmax()), grid.shape[1])
-        if grid[y, x] < len(names):
-            regions.append((int(area), x, y, float(inside.max()), int(grid[y, x])))
-    for _, x, y, room, value in sorted(regions, reverse=True):
-        text = fitted(names[value], size, width // 3)
-        half_width, half_height = text_width(text, size) / 2 + 0.5 * size, 0.78 * size
-        centre_x = min(max((x + 0.5) * step, half_width + 2), width - half_width - 2)
-        centre_y = min(max((y + 0.5) * step, half_height + 2), height - half_height - 2)
-        box = (
-            centre_x - half_width,
-            centre_y - half_height,
-            centre_x + half_width,
-            centre_y + half_height,
-        )
-        narrow = room * step < 0.6 * half_height
-        if narrow or any(_overlap(box, other) for other in taken):
-            continue
-        taken.append(box)
-        ground = tuple(int(0.42 * channel) for channel in colours[value])
-        pill(draw, (centre_x, centre_y), text, size, (ground[0], ground[1], ground[2], 225))
+    present = [int(c) for c in np.unique(labels) if c < len(names)]
+    colours = class_colours(max(present, default=-1) + 1)
 
+    def text(value: int, size: int) -> str:
+        return fitted(names[value].rsplit(" > ", 1)[-1], size, width // 3)
 
-def connected_parts(labels: ClassMap) -> npt.NDArray[np.int64]:
-    """Number of the connected part (4 neighbours, one value) that each pixel lies in, from 0."""
-    import higra
+    def room(value: int, scale: float) -> tuple[int, int] | None:
+        size = round(full * scale)
+        if value >= len(names) or (size < _SMALLEST and scale < 1):
+            return None
+        wide = text_width(text(value, size), size) + size
+        return -(-wide // step), -(-round(1.56 * size) // step)
 
-    if labels.size == 1:
-        return np.zeros(labels.shape, np.int64)
-    graph = higra.get_4_adjacency_graph(labels.shape)
-    differs = higra.weight_graph(graph, labels.astype(np.float64), higra.WeightFunction.L0)
-    parts: npt.NDArray[np.int64] = higra.graph_cut_2_labelisation(graph, differs).astype(np.int64)
-    return parts.reshape(labels.shape) - 1
-
-
-def depths(parts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Steps from each pixel to the nearest one outside its part or the picture; at least 1."""
-    depth = np.ones(parts.shape, np.int64)
-    edged = np.pad(parts, 1, constant_values=-1)
-    left = np.ones(parts.shape, bool)
-    for there in _around(edged):
-        left &= there == parts
-    while left.any():
-        depth += left
-        edged_left = np.pad(left, 1)
-        left = left & np.logical_and.reduce(_around(edged_left))
-    return depth
-
-
-def _around(edged: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
-    """The four neighbours of each pixel of an array that has an edge of one pixel."""
-    return [edged[:-2, 1:-1], edged[2:, 1:-1], edged[1:-1, :-2], edged[1:-1, 2:]]
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+    grid = labels[step // 2 :: step, step // 2 :: step]
+    for place in label_places(grid, room, _SCALES, max(1, round(_LEAST_LABELLED * grid.size))):
+        size = round(full * place.scale)
+        red, green, blue = (int(0.42 * channel) for channel in colours[place.value])
+        centre = place.x * step, place.y * step
+        pill(draw, centre, text(place.value, size), size, (red, green, blue, 225))
 
 
 def _legend(height: int, labels: ClassMap, names: Sequence[str]) -> Pillow.Image:
-    """Colours, names and shares of the classes that occur, largest first."""
-    shares = class_shares(labels, len(names))
+    """Colours, names and shares of the classes that occur, largest first; then what is none."""
+    values = map_values(len(names))
+    counts = np.bincount(labels.ravel(), minlength=values.none + 1) / labels.size
+    shares = counts[: len(names)]
     order = [int(c) for c in np.argsort(-shares, kind="stable") if shares[c] > 0]
-    rest = 1.0 - float(shares.sum())
     size = min(20, max(12, round(height / 36)))
     row = round(1.75 * size)
     room = max(1, (height - row) // row)
     rows: list[tuple[tuple[int, int, int] | None, str, float]] = []
-    colours = class_colours(len(names))
+    colours = class_colours(max(order, default=-1) + 1)
     for c in order:
         red, green, blue = (int(v) for v in colours[c])
         rows.append(((red, green, blue), names[c], float(shares[c])))
-    if rest > 1e-6:
-        rows.append(((70, 70, 70), "no class", rest))
-    if len(rows) > room:
-        hidden = rows[room - 1 :]
-        more = (None, f"{len(hidden)} more", sum(share for *_, share in hidden))
-        rows = [*rows[: room - 1], more]
+    grounds = {values.background: BACKGROUND, values.unknown: UNKNOWN, values.none: (40, 40, 40)}
+    others = [
+        (ground, values.titles[value], float(counts[value]))
+        for value, ground in grounds.items()
+        if counts[value] > 0
+    ]
+    if len(rows) + len(others) > room:
+        kept = max(0, room - 1 - len(others))
+        more = (None, f"{len(rows) - kept} more", sum(share for *_, share in rows[kept:]))
+        rows = [*rows[:kept], more]
+    rows += others
     name_width = min(14 * size, max([text_width(name, size) for _, name, _ in rows], default=0))
     width = round(name_width + 7.2 * size)
     panel = Pillow.new("RGB", (width, height), _PAPER)

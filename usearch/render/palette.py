@@ -44,8 +44,13 @@ def _oklab_to_srgb(
     return np.round(srgb * 255).astype(np.uint8)
 
 
+BACKGROUND, UNKNOWN, NONE = (72, 76, 86), (158, 158, 162), (0, 0, 0)
+"""Colours of what is no class: won by a contrast class, explained by none, not covered."""
+
+
 def png_palette(n: int) -> bytes:
-    """768 bytes for an indexed PNG: the colours of up to 255 classes, black for no class."""
+    """768 bytes for an indexed PNG: up to 253 classes, background, unknown, no class."""
     table = np.zeros((256, 3), np.uint8)
-    table[: min(n, 255)] = class_colours(min(n, 255))
+    table[: min(n, 253)] = class_colours(min(n, 253))
+    table[253:] = BACKGROUND, UNKNOWN, NONE
     return table.tobytes()
