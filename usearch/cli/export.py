@@ -171,14 +171,12 @@ def _write_rows(opened: OpenStore, rows: npt.NDArray[np.int64], how: _How) -> in
 
 def _write_hits(opened: OpenStore, answers: list[Answer], how: _How) -> int:
     from usearch.exports import export_source
-    from usearch.exports.sources import FoundSegments, rows_of_hits
+    from usearch.exports.sources import FoundSegments
     from usearch.render.hit_files import write_hits_parquet
 
     if how.kind == "parquet":
-        snapshot, found = opened.snapshot, None
-        if how.vectors:
-            found = snapshot.vectors(rows_of_hits(snapshot, answers))
-        return write_hits_parquet(how.output, answers, found, force=how.force)
+        vectors = opened.hit_vectors(answers) if how.vectors else None
+        return write_hits_parquet(how.output, answers, vectors, force=how.force)
     return export_source(
         FoundSegments(answers),
         how.output,

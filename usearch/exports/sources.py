@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from usearch.errors import UsageError
 from usearch.store import real_name
-from usearch.store.parts import SEGMENTS_PER_PHOTO
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
@@ -208,16 +207,6 @@ class FoundSegments:
     def _photo(self, hit: Hit) -> ExportedPhoto:
         name = relative_name(hit.image, self.base)
         return ExportedPhoto(hit.photo, hit.image, name, hit.width, hit.height, hit.taken_at)
-
-
-def rows_of_hits(snapshot: Snapshot, answers: Sequence[Answer]) -> npt.NDArray[np.int64]:
-    """Rows of all hits in the snapshot that they were found in, int64 [n], in their order."""
-    rows = []
-    for answer in answers:
-        for hit in answer.hits:
-            first = snapshot.rows_of_photo(hit.photo)[0]
-            rows.append(first + hit.segment % SEGMENTS_PER_PHOTO)
-    return np.array(rows, np.int64)
 
 
 def common_folder(roots: Sequence[str]) -> str:
