@@ -44,7 +44,8 @@ def result(line: str) -> None:
 
 def json_result(command: str, values: dict[str, Any]) -> None:
     """Write the one object of `--json`: ASCII only, so the same bytes in every locale."""
-    document = {"schema_version": SCHEMA_VERSION, "command": command, **values}
+    schema = f"usearch.{command.replace(' ', '.')}/{SCHEMA_VERSION}"
+    document = {"schema": schema, "schema_version": SCHEMA_VERSION, "command": command, **values}
     json.dump(document, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
 
