@@ -10,15 +10,16 @@ import sys
 from pathlib import Path
 
 from usearch import open_store
-from usearch.cli.demo import hit_view
 from usearch.render.class_files import write_picture
-from usearch.render.hits import Tile, contact_sheet
+from usearch.render.hits import Tile, contact_sheet, hit_view
+from usearch.stored_photos import photo_reader
 
 
 def main(demo: Path, output: Path, questions: list[str]) -> None:
     opened = open_store(demo)
+    read = photo_reader(opened.snapshot)
     best = [(text, opened.query(text, k=1)[0]) for text in questions]
-    tiles = [Tile(hit_view(hit), f"“{text}”", hit.score) for text, hit in best]
+    tiles = [Tile(hit_view(hit, read), f"“{text}”", hit.score) for text, hit in best]
     write_picture(output, contact_sheet("usearch query …", tiles))
 
 

@@ -53,7 +53,6 @@ leaves
 """
 
 _HITS = 6
-_SIDE = 1024
 
 
 def demo(
@@ -148,30 +147,17 @@ def _ask(store: Path, folder: Path) -> list[Path]:
 
 def answer_sheet(opened: OpenStore, text: str) -> Image:
     """One picture of the best hits, one segment a photo: uint8 [H, W, 3]."""
-    from usearch.render.hits import Tile, contact_sheet
+    from usearch.render.hits import Tile, contact_sheet, hit_view
+    from usearch.stored_photos import photo_reader
 
+    read = photo_reader(opened.snapshot)
     nearest = opened.query(text, 20 * _HITS, min_score=opened.calibration.cutoff)
     best: dict[int, Hit] = {}
     for hit in nearest:
         best.setdefault(hit.photo, hit)
     hits = list(best.values())[:_HITS]
-    return contact_sheet(text, [Tile(hit_view(h), Path(h.path).name, h.score) for h in hits])
-
-
-def hit_view(hit: Hit) -> Image:
-    """The segment of a hit, lit, with what is around it: uint8 [H, W, 3]."""
-    from indexer.photos import decode
-    from usearch import masks
-    from usearch.render.hits import spotlight, view_around
-
-    image = decode(hit.image, _SIDE).image
-    lit = spotlight(image, masks.decode(hit.rle, hit.mask_size))
-    height, width = image.shape[:2]
-    scale_x, scale_y = width / hit.width, height / hit.height
-    x0, y0, x1, y1 = hit.box
-    box = (x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y)
-    left, top, right, bottom = view_around((width, height), box, 4 / 3)
-    return lit[top:bottom, left:right]
+    tiles = [Tile(hit_view(hit, read), Path(hit.path).name, hit.score) for hit in hits]
+    return contact_sheet(text, tiles)
 
 
 def _say_where(output: Path, pictures: list[Path], photos: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFilter
 
-from usearch.masks import Mask
+from usearch.masks import Mask, decode
 from usearch.records import Image
 from usearch.render.lettering import fitted, pill, text_width, write
+
+if TYPE_CHECKING:
+    from usearch.hits import Hit, ReadPhoto
 
 ACCENT = (255, 176, 32)
 _GROUND = (18, 20, 24)
@@ -92,6 +96,31 @@ def view_around(
     left = min(max((x0 + x1 - wide) / 2, 0), width - wide)
     top = min(max((y0 + y1 - high) / 2, 0), height - high)
     return round(left), round(top), round(left + wide), round(top + high)
+
+
+def hit_view(hit: Hit, read_photo: ReadPhoto, aspect: float = 4 / 3, side: int = 1024) -> Image:
+    """The segment of a hit, lit, with what is around it.
+
+    Args:
+        hit: Any.
+        read_photo: Gives pixels.
+        aspect: Width over height of the view, where the photo allows.
+        side: Longest side of the whole photo, of which the view is a part.
+
+    Returns:
+        uint8 [H, W, 3].
+
+    Raises:
+        InputError: The photo cannot be read any more.
+    """
+    image = read_photo(hit.image, side)
+    lit = spotlight(image, decode(hit.rle, hit.mask_size))
+    height, width = image.shape[:2]
+    across, down = width / hit.width, height / hit.height
+    x0, y0, x1, y1 = hit.box
+    box = (x0 * across, y0 * down, x1 * across, y1 * down)
+    left, top, right, bottom = view_around((width, height), box, aspect)
+    return lit[top : max(bottom, top + 1), left : max(right, left + 1)]
 
 
 @dataclass(frozen=True, slots=True)
