@@ -12,6 +12,7 @@ from usearch.filters.dates import bounds
 from usearch.filters.globs import glob_regex
 from usearch.filters.tree import Between, Compare, Date, Has, Like, OneOf, Test
 from usearch.store.names import stored_name
+from usearch.store.parts import numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ class PhotoColumns:
             return self.whole("width") * self.whole("height")
         if name not in self._whole:
             column = self._table["photo_id" if name == "photo" else name]
-            self._whole[name] = column.to_numpy().astype(np.int64, copy=False)
+            self._whole[name] = numbers(column).astype(np.int64, copy=False)
         return self._whole[name]
 
     def strings(self, leaf: Test) -> BoolArray:

@@ -77,8 +77,8 @@ def _check_part(part: Part) -> Iterator[str]:
     where = part.folder / part_files.SEGMENTS
     if len(part.moves) and part.moves["photo_id"].null_count:
         yield f"{part.folder / part_files.MOVES}: a row without photo"
-    ids = photos["photo_id"].to_numpy()
-    counts = photos["n_segments"].to_numpy().astype(np.int64)
+    ids = part_files.numbers(photos["photo_id"])
+    counts = part_files.numbers(photos["n_segments"]).astype(np.int64)
     if (np.diff(ids) <= 0).any():
         yield f"{part.folder / part_files.PHOTOS}: photo ids are not ascending"
     if counts.sum() != len(segments):
@@ -86,9 +86,9 @@ def _check_part(part: Part) -> Iterator[str]:
         return
     owner = np.repeat(np.arange(len(ids)), counts)
     index = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-    segment_ids = segments["segment_id"].to_numpy()
+    segment_ids = part_files.numbers(segments["segment_id"])
     base = ids[owner] * part_files.SEGMENTS_PER_PHOTO
-    if not (segments["photo_id"].to_numpy() == ids[owner]).all():
+    if not (part_files.numbers(segments["photo_id"]) == ids[owner]).all():
         yield f"{where}: segments are not in the order of their photos"
     elif not (segment_ids == base + index).all():
         yield f"{where}: segment ids are not photo_id * 65536 + index"
@@ -117,7 +117,7 @@ def _rows(where: Path, what: str, bad: BoolArray) -> Iterator[str]:
 def _parents_good(segments: pa.Table, ids: RowArray, base: RowArray) -> BoolArray:
     """Rows without parent and of depth 0, or one deeper than a parent of the same photo."""
     parents = pc.fill_null(segments["parent"], -1).to_numpy()
-    depth = segments["depth"].to_numpy()
+    depth = part_files.numbers(segments["depth"])
     good: BoolArray = (parents < 0) & (depth == 0)
     rows = np.flatnonzero(parents >= 0)
     at = np.searchsorted(ids, parents[rows])
@@ -161,12 +161,12 @@ def _lengths(part: Part) -> FloatArray:
 def _check_whole(snapshot: Snapshot) -> Iterator[str]:
     """What no part shows alone: ids and photos of the whole store."""
     every = np.concatenate(
-        [np.zeros(0, np.int64), *(p.photos["photo_id"].to_numpy() for p in snapshot.parts)]
+        [np.zeros(0, np.int64), *(part_files.numbers(p.photos["photo_id"]) for p in snapshot.parts)]
     )
     removed = [r for e in snapshot.manifest.parts for r in e.removed]
     for part, entry in zip(snapshot.parts, snapshot.manifest.parts, strict=True):
-        ids = part.photos["photo_id"].to_numpy()
-        counts = part.photos["n_segments"].to_numpy().astype(np.int64)
+        ids = part_files.numbers(part.photos["photo_id"])
+        counts = part_files.numbers(part.photos["n_segments"]).astype(np.int64)
         first = dict(zip(ids.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
         size = dict(zip(ids.tolist(), counts.tolist(), strict=True))
         for r in entry.removed:

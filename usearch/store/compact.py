@@ -16,7 +16,7 @@ import pyarrow as pa
 from usearch.store import commits
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
-from usearch.store.ivf import ensure_index
+from usearch.store.ivf import carried_index, ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
 from usearch.store.parts import HalfArray, Part, RowArray
@@ -94,8 +94,11 @@ def compact_all(snapshot: Snapshot) -> Snapshot:
     clean = all(not e.removed and not e.moves for e in entries)
     if clean and all(e.segments > PART_ROWS // 2 for e in entries[:-1]):
         return snapshot
-    merged = merge_parts(snapshot, 0, len(entries))
-    return commits.commit(snapshot, replace(snapshot.manifest, parts=tuple(merged), index=None))
+    merged = replace(
+        snapshot.manifest, parts=tuple(merge_parts(snapshot, 0, len(entries))), index=None
+    )
+    index = carried_index(snapshot, Snapshot(snapshot.path, merged))
+    return commits.commit(snapshot, replace(merged, index=index))
 
 
 def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
@@ -109,14 +112,14 @@ def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
     for part in chosen:
         part.verify(part_files.VECTORS)
     own = np.concatenate(
-        [np.zeros(0, np.int64), *(p.photos["photo_id"].to_numpy() for p in chosen)]
+        [np.zeros(0, np.int64), *(part_files.numbers(p.photos["photo_id"]) for p in chosen)]
     )
     live = snapshot.photos()
-    photos = live.filter(pa.array(np.isin(live["photo_id"].to_numpy(), own)))
-    moves = _moves(chosen, np.setdiff1d(live["photo_id"].to_numpy(), own))
+    photos = live.filter(pa.array(np.isin(part_files.numbers(live["photo_id"]), own)))
+    moves = _moves(chosen, np.setdiff1d(part_files.numbers(live["photo_id"]), own))
     begin, end = int(snapshot.offsets[first]), int(snapshot.offsets[last])
     rows = begin + np.flatnonzero(snapshot.alive[begin:end])
-    ends = np.cumsum(photos["n_segments"].to_numpy(), dtype=np.int64)
+    ends = np.cumsum(part_files.numbers(photos["n_segments"]), dtype=np.int64)
     entries: list[PartEntry] = []
     at = done = 0
     while at < len(photos) or len(moves):
@@ -144,7 +147,9 @@ def _chunks(snapshot: Snapshot, rows: RowArray) -> Iterator[tuple[pa.Table, Half
 
 def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:
     """The last move of each photo that is alive in another part."""
-    table = pa.concat_tables([part_files.PHOTO_SCHEMA.empty_table()] + [p.moves for p in chosen])
+    table = pa.concat_tables(
+        [part_files.no_rows(part_files.PHOTO_SCHEMA)] + [p.moves for p in chosen]
+    )
     last = {photo_id: i for i, photo_id in enumerate(table["photo_id"].to_pylist())}
     kept = sorted(i for photo_id, i in last.items() if photo_id in set(elsewhere.tolist()))
     return table.take(pa.array(kept, pa.int64()))

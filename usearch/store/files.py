@@ -14,7 +14,7 @@ import errno
 import os
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,11 +44,16 @@ class Output:
     """A new file, written once from front to back; durable when `close` returns.
 
     It has what `pyarrow.parquet.ParquetWriter` asks of a file object.
+
+    Args:
+        path: The file, which is not there yet.
+        also: Called with all that is written, in order.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Callable[[memoryview], None] | None = None) -> None:
         self.path = path
         self.closed = False
+        self._also = also
         self._size = 0
         self._crc = 0
         self._held = bytearray()
@@ -73,6 +78,8 @@ class Output:
         """Append bytes, or anything with their buffer; returns how many."""
         view = memoryview(data).cast("B")  # type: ignore[arg-type]
         self._crc = zlib.crc32(view, self._crc)
+        if self._also is not None:
+            self._also(view)
         self._size += len(view)
         if len(self._held) + len(view) > _CHUNK:
             self.flush()
@@ -277,6 +284,11 @@ def crc32(data: Bytes) -> int:
     for start in range(0, len(data), _CHUNK):
         value = zlib.crc32(data[start : start + _CHUNK].data, value)
     return value
+
+
+def sum_bytes(data: bytes) -> FileSum:
+    """Size and checksum of bytes."""
+    return FileSum(len(data), zlib.crc32(data))
 
 
 def sum_file(path: Path) -> FileSum:

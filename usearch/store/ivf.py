@@ -1,8 +1,11 @@
 """The derived index of large stores: inverted lists (IVF) of 8-bit codes, re-scored exactly.
 
-It is a cache: made from the vectors, checked against its checksum before FAISS reads a byte
-of it, and left out when it is missing or damaged (the search is then exact and slower). It
-covers the first parts of a version; rows behind them are searched exactly and merged.
+It is a cache: made from the vectors, checked before FAISS reads a byte of it, and left out
+when it is missing or damaged (the search is then exact and slower). It covers the first
+parts of a version; rows behind them are searched exactly and merged. `lists` reads it.
+
+Finding the centres of the lists takes longest. They are kept while the store grows to four
+times the rows, and when rows are removed: then lists only get and lose rows.
 """
 
 from __future__ import annotations
@@ -13,18 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from usearch.records import FloatArray
 from usearch.store import commits, files
+from usearch.store.blocks import BlockSums
+from usearch.store.lists import bounds_of, search_lists
 from usearch.store.manifest import IndexEntry
-from usearch.store.vectors import (
-    Block,
-    BoolArray,
-    Found,
-    faiss_module,
-    search_blocks,
-    threads,
-    to_float,
-)
+from usearch.store.parts import VECTORS, RowArray
+from usearch.store.vectors import Block, faiss_module, search_blocks, threads
 
 if TYPE_CHECKING:
     from usearch.store.snapshot import Snapshot
@@ -32,13 +29,13 @@ if TYPE_CHECKING:
 PAYS_FROM = 500_000
 """Rows from which an index is built: an exact query passes some 0.1 s there."""
 
-_STALE = 0.25
+_BEHIND = 0.1
+"""Up to this share of the covered rows is searched exactly before lists get them."""
+
 _TRAIN_PER_LIST = 48
 _RECALL = 0.98
 _PROBE_QUERIES = 64
 _CHUNK = 16_384
-_CANDIDATES = 4
-"""Each result asked for brings this many candidates to the exact score."""
 
 
 def ensure_index(snapshot: Snapshot, *, pays_from: int | None = None) -> Snapshot:
@@ -57,11 +54,13 @@ def ensure_index(snapshot: Snapshot, *, pays_from: int | None = None) -> Snapsho
         if entry is None:
             return snapshot
         return commits.commit(snapshot, replace(snapshot.manifest, index=None))
-    fresh = entry is not None and rows - entry.rows <= _STALE * entry.rows
-    if fresh and snapshot.index is not None:
-        return snapshot
-    entry = build_index(snapshot)
-    return commits.commit(snapshot, replace(snapshot.manifest, index=entry))
+    made = None
+    if entry is not None and snapshot.index is not None:
+        if rows - entry.rows <= _BEHIND * entry.rows:
+            return snapshot
+        made = _with_new_rows(snapshot, _read(snapshot, entry), entry.parts)
+    made = made or build_index(snapshot)
+    return commits.commit(snapshot, replace(snapshot.manifest, index=made))
 
 
 def build_index(snapshot: Snapshot) -> IndexEntry:
@@ -69,7 +68,7 @@ def build_index(snapshot: Snapshot) -> IndexEntry:
     faiss = faiss_module()
     faiss.omp_set_num_threads(threads())
     rows, dim = int(snapshot.offsets[-1]), snapshot.space.dim
-    lists = 1 << max(4, round(np.log2(np.sqrt(rows))))
+    lists = _lists_for(rows)
     rng = np.random.default_rng(0)
     sample = np.sort(rng.choice(rows, min(rows, _TRAIN_PER_LIST * lists), replace=False))
     index = faiss.IndexIVFScalarQuantizer(
@@ -84,85 +83,113 @@ def build_index(snapshot: Snapshot) -> IndexEntry:
     index.cp.min_points_per_centroid = 1
     index.cp.seed = 1
     index.train(snapshot.gather(sample).astype(np.float32))
-    for part in snapshot.parts:
-        for start in range(0, len(part.vectors), _CHUNK):
+    _add(index, snapshot, 0)
+    return _write(snapshot, index)
+
+
+def carried_index(old: Snapshot, new: Snapshot) -> IndexEntry | None:
+    """The index of a version for the one that holds its living rows, in the same order.
+
+    Returns:
+        An index over all rows of `new`, durable; None where it must be built anew.
+    """
+    entry = old.manifest.index
+    index = None if entry is None or old.index is None else _read(old, entry)
+    if index is None or entry is None:
+        return None
+    alive = old.alive[: entry.rows]
+    _renumber(index, np.where(alive, np.cumsum(alive) - 1, -1))
+    covered = int(alive.sum())
+    # The covered rows end inside a part of the new version: what follows is added.
+    return _with_new_rows(new, index, int(np.searchsorted(new.offsets, covered, "right")) - 1)
+
+
+def _lists_for(rows: int) -> int:
+    """About the square root of the rows, a power of two."""
+    return int(2 ** max(4, round(np.log2(max(rows, 1)) / 2)))
+
+
+def _read(snapshot: Snapshot, entry: IndexEntry) -> Any:
+    """The index in memory, to be changed; None where it is damaged."""
+    path = snapshot.path / "index" / entry.file
+    if files.sum_file(path) != entry.sum:
+        return None
+    return faiss_module().read_index(str(path))
+
+
+def _with_new_rows(snapshot: Snapshot, index: Any, parts: int) -> IndexEntry | None:
+    """An index that covers the first parts of a snapshot made to cover all of them."""
+    if index is None or _lists_for(int(snapshot.offsets[-1])) > 2 * index.nlist:
+        return None
+    faiss_module().omp_set_num_threads(threads())
+    _add(index, snapshot, parts)
+    return _write(snapshot, index)
+
+
+def _add(index: Any, snapshot: Snapshot, parts: int) -> None:
+    """Add the rows behind those that the index has, which end in part number `parts`."""
+    done = index.ntotal
+    for offset, part in zip(snapshot.offsets[parts:], snapshot.parts[parts:], strict=False):
+        part.verify(VECTORS)
+        for start in range(max(0, done - int(offset)), len(part.vectors), _CHUNK):
             index.add(part.vectors[start : start + _CHUNK].astype(np.float32))
-    nprobe, recall = _choose_nprobe(snapshot, index, rng)
+
+
+def _renumber(index: Any, new: RowArray) -> None:
+    """Give the rows of an index in memory new numbers, -1 = drop; order within lists stays."""
+    faiss = faiss_module()
+    lists = index.invlists
+    for number in range(index.nlist):
+        n = lists.list_size(number)
+        if n == 0:
+            continue
+        rows = new[faiss.rev_swig_ptr(lists.get_ids(number), n)]
+        kept = np.flatnonzero(rows >= 0)
+        codes = faiss.rev_swig_ptr(lists.get_codes(number), n * index.code_size)
+        some = np.ascontiguousarray(codes.reshape(n, index.code_size)[kept])
+        ids = np.ascontiguousarray(rows[kept])
+        lists.resize(number, len(kept))
+        if len(kept):
+            lists.update_entries(number, 0, len(kept), faiss.swig_ptr(ids), faiss.swig_ptr(some))
+    index.ntotal = int((new >= 0).sum())
+
+
+def _write(snapshot: Snapshot, index: Any) -> IndexEntry:
+    """Write an index over all rows of a snapshot, with the checksums of its blocks behind it."""
+    faiss = faiss_module()
+    nprobe, recall = _choose_nprobe(snapshot, index)
     folder = snapshot.path / "index"
     files.make_folder(folder)
     name = f"{snapshot.version + 1:08d}-{secrets.token_hex(4)}.faiss"
-    with files.Output(folder / name) as out:
+    blocks = BlockSums()
+    with files.Output(folder / name, blocks.add) as out:
         faiss.write_index(index, faiss.PyCallbackIOWriter(out.write))
+        size = out.tell()
+        sums = blocks.found().tobytes()
+        out.write(sums)
     files.sync_folder(folder)
+    sizes = [index.invlists.list_size(i) for i in range(index.nlist)]
     return IndexEntry(
         file=name,
         sum=out.sum,
-        kind=f"IVF{lists},SQ8",
+        kind=f"IVF{index.nlist},SQ8",
         parts=len(snapshot.parts),
-        rows=rows,
+        rows=int(snapshot.offsets[-1]),
         nprobe=nprobe,
         recall=recall,
+        lists_at=size - int(bounds_of(sizes, index.code_size)[-1]),
+        blocks=files.sum_bytes(sums),
     )
 
 
-def load_index(snapshot: Snapshot) -> tuple[Any, str]:
-    """The index of a snapshot, memory-mapped, or None and why there is none."""
-    entry = snapshot.manifest.index
-    if entry is None:
-        return None, ""
-    path = snapshot.path / "index" / entry.file
-    try:
-        found = files.sum_file(path)
-    except FileNotFoundError:
-        return None, f"{path} is missing: searching exactly; `usearch rebuild` makes it anew"
-    if found != entry.sum:
-        return None, f"{path} is damaged: searching exactly; `usearch rebuild` makes it anew"
-    faiss = faiss_module()
-    index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-    if index.ntotal != entry.rows or index.d != snapshot.space.dim:
-        return None, f"{path} is of another store: searching exactly"
-    return index, ""
-
-
-def search_index(
-    snapshot: Snapshot, index: Any, queries: FloatArray, k: int, alive: BoolArray, nprobe: int
-) -> Found:
-    """The nearest rows that the probed lists hold, with exact cosines.
-
-    Args:
-        snapshot: Where the vectors are.
-        index: The index of its first rows.
-        queries: float32 [q, D], unit length.
-        k: How many.
-        alive: bool, for each covered row whether it may be returned.
-        nprobe: Lists to look into.
-
-    Returns:
-        Cosines float32 [q, k] and rows int64 [q, k]; -inf and -1 where there were fewer.
-    """
-    faiss = faiss_module()
-    faiss.omp_set_num_threads(threads())
-    selector = None
-    bits = np.packbits(alive, bitorder="little")
-    if not alive.all():
-        selector = faiss.IDSelectorBitmap(len(alive), faiss.swig_ptr(bits))
-    parameters = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
-    _, rows = index.search(queries, min(_CANDIDATES * k, len(alive)), params=parameters)
-    scores = np.full(rows.shape, -np.inf, np.float32)
-    for line, query in enumerate(queries):
-        there = rows[line] >= 0
-        scores[line, there] = to_float(snapshot.gather(rows[line, there])) @ query
-    order = np.lexsort((rows, -scores), axis=1)[:, :k]
-    return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-
-
-def _choose_nprobe(snapshot: Snapshot, index: Any, rng: np.random.Generator) -> tuple[int, float]:
+def _choose_nprobe(snapshot: Snapshot, index: Any) -> tuple[int, float]:
     """The fewest lists that find 98 % of the true first ten, and the share they find.
 
     The queries are stored vectors with as much noise added: a text is near what it names,
     but it is no stored vector itself.
     """
     rows, dim = int(snapshot.offsets[-1]), snapshot.space.dim
+    rng = np.random.default_rng(1)
     some = rng.choice(rows, min(rows, _PROBE_QUERIES), replace=False)
     noise = rng.standard_normal((len(some), dim)).astype(np.float32) / np.sqrt(dim)
     queries = snapshot.gather(some).astype(np.float32) + noise
@@ -172,11 +199,10 @@ def _choose_nprobe(snapshot: Snapshot, index: Any, rng: np.random.Generator) -> 
         for o, p in zip(snapshot.offsets, snapshot.parts, strict=False)
     ]
     truth = search_blocks(blocks, queries, 10)[1]
-    alive = np.ones(rows, bool)
     nprobe = 8
     while True:
         nprobe = min(nprobe, index.nlist)
-        found = search_index(snapshot, index, queries, 10, alive, nprobe)[1]
+        found = search_lists(snapshot, index, queries, 10, nprobe)[1]
         recall = float(np.mean([np.isin(t, f).mean() for t, f in zip(truth, found, strict=True)]))
         if recall >= _RECALL or nprobe == index.nlist:
             return nprobe, round(recall, 4)

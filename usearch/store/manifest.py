@@ -65,7 +65,19 @@ class PartEntry:
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """The derived FAISS index: it covers the first `parts` parts, `rows` rows in all."""
+    """The derived FAISS index: it covers the first `parts` parts, `rows` rows in all.
+
+    Attributes:
+        file: Its name under `index/`.
+        sum: Size and checksum of the file.
+        kind: As FAISS names it.
+        parts: Parts covered.
+        rows: Rows covered.
+        nprobe: Lists that a search looks into.
+        recall: Share of the true first ten that it then found, when it was built.
+        lists_at: Where the inverted lists begin in the file; they end at the block checksums.
+        blocks: Size and checksum of the end of the file: checksums of the blocks before it.
+    """
 
     file: str
     sum: FileSum
@@ -74,6 +86,8 @@ class IndexEntry:
     rows: int
     nprobe: int
     recall: float
+    lists_at: int
+    blocks: FileSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +210,8 @@ def _build(body: dict[str, Any]) -> Manifest:
     )
     index = body.pop("index")
     if index is not None:
-        index = IndexEntry(
-            **{**index, "file": _file_name(index["file"]), "sum": FileSum(**index["sum"])}
-        )
+        sums = {name: FileSum(**index[name]) for name in ("sum", "blocks")}
+        index = IndexEntry(**{**index, "file": _file_name(index["file"]), **sums})
     space = EmbeddingSpace(**body.pop("space"))
     return Manifest(space=space, parts=parts, index=index, **body)
 

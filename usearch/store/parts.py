@@ -4,6 +4,7 @@
     segments.parquet   one row a segment, grouped by photo in the same order
     vectors.f16        row i belongs to row i of segments.parquet
     moves.parquet      photos of earlier parts that have a new path (absent when none)
+    blocks.crc         checksums of the blocks of segments.parquet, then of vectors.f16
 
 `docs/store.md` is the specification.
 """
@@ -11,7 +12,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ import pyarrow.parquet as pq
 from usearch.errors import StoreError
 from usearch.records import FloatArray, Segments
 from usearch.store import files
+from usearch.store.blocks import BlockSums, CheckedBytes, count_of
 from usearch.store.files import FileSum
 from usearch.store.manifest import PartEntry
 from usearch.store.names import plain_text, real_name, stored_name
@@ -32,11 +34,12 @@ from usearch.store.names import plain_text, real_name, stored_name
 HalfArray = npt.NDArray[np.float16]
 RowArray = npt.NDArray[np.int64]
 
-PHOTOS, SEGMENTS, VECTORS, MOVES = (
+PHOTOS, SEGMENTS, VECTORS, MOVES, BLOCKS = (
     "photos.parquet",
     "segments.parquet",
     "vectors.f16",
     "moves.parquet",
+    "blocks.crc",
 )
 SEGMENTS_PER_PHOTO = 65_536
 """segment_id = photo_id * 65536 + index in the photo."""
@@ -178,6 +181,23 @@ def segment_table(photo: PhotoRow, segments: Segments) -> pa.Table:
     )
 
 
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """A table without rows. `Schema.empty_table` imports pandas where that is installed."""
+    return pa.Table.from_batches([], schema)
+
+
+def numbers(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    """The values of a column of numbers without nulls.
+
+    `to_numpy` imports pandas where that is installed, which takes longer than a query.
+    """
+    kind = {"float": np.float32}.get(str(column.type)) or np.dtype(str(column.type))
+    chunks = [
+        np.frombuffer(c.buffers()[1], kind)[c.offset : c.offset + len(c)] for c in column.chunks
+    ]
+    return chunks[0] if len(chunks) == 1 else np.concatenate([np.zeros(0, kind), *chunks])
+
+
 def take(table: pa.Table, rows: RowArray) -> pa.Table:
     """Rows of a table, in the order asked.
 
@@ -214,7 +234,8 @@ def write_part(
     try:
         sums = {PHOTOS: _write_parquet(folder / PHOTOS, PHOTO_SCHEMA, [photos])}
         n = 0
-        with files.Output(folder / VECTORS) as vectors:
+        blocks = {SEGMENTS: BlockSums(), VECTORS: BlockSums()}
+        with files.Output(folder / VECTORS, blocks[VECTORS].add) as vectors:
 
             def tables() -> Iterator[pa.Table]:
                 nonlocal n
@@ -223,8 +244,12 @@ def write_part(
                     vectors.write(np.ascontiguousarray(half, "<f2"))
                     yield table
 
-            sums[SEGMENTS] = _write_parquet(folder / SEGMENTS, SEGMENT_SCHEMA, tables())
+            sums[SEGMENTS] = _write_parquet(
+                folder / SEGMENTS, SEGMENT_SCHEMA, tables(), blocks[SEGMENTS].add
+            )
         sums[VECTORS] = vectors.sum
+        every = [blocks[name].found().tobytes() for name in (SEGMENTS, VECTORS)]
+        sums[BLOCKS] = files.write_file(folder / BLOCKS, b"".join(every))
         if moves is not None and len(moves):
             sums[MOVES] = _write_parquet(folder / MOVES, PHOTO_SCHEMA, [moves])
         files.sync_folder(folder)
@@ -248,10 +273,15 @@ def discard(folder: Path) -> None:
         return
 
 
-def _write_parquet(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> FileSum:
+def _write_parquet(
+    path: Path,
+    schema: pa.Schema,
+    tables: Iterable[pa.Table],
+    also: Callable[[memoryview], None] | None = None,
+) -> FileSum:
     dictionary = [n for n in ("root", "camera", "status") if n in schema.names]
     with (
-        files.Output(path) as out,
+        files.Output(path, also) as out,
         pq.ParquetWriter(out, schema, compression="zstd", use_dictionary=dictionary) as writer,
     ):
         for table in _regroup(tables, schema):
@@ -271,7 +301,7 @@ def _regroup(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table
             whole = rows - rows % ROW_GROUP
             yield joined.slice(0, whole)
             held, rows = [joined.slice(whole)], rows - whole
-    yield pa.concat_tables(held) if held else schema.empty_table()
+    yield pa.concat_tables(held) if held else no_rows(schema)
 
 
 class Part:
@@ -317,8 +347,39 @@ class Part:
         if name in self._verified:
             return
         if files.crc32(self._bytes[name]) != self.entry.files[name].crc32:
-            raise self.damaged(name, "its checksum is wrong")
+            raise self._differs(name)
         self._verified.add(name)
+        if name in self._blocks:
+            self._blocks[name].trust()
+
+    def verify_vectors(self, rows: RowArray) -> None:
+        """Compare with their checksums the blocks that hold the vectors of rows, int64.
+
+        Raises:
+            StoreError: One differs.
+        """
+        if VECTORS in self._verified:
+            return
+        if VECTORS not in self._blocks:
+            self.verify(VECTORS)
+        elif not self._blocks[VECTORS].rows_intact(rows, 2 * self.vectors.shape[1]):
+            raise self._differs(VECTORS)
+
+    @cached_property
+    def _blocks(self) -> dict[str, CheckedBytes]:
+        """The files that have checksums for their blocks."""
+        if BLOCKS not in self._bytes:
+            return {}
+        self.verify(BLOCKS)
+        sizes = {name: self.entry.files[name].size for name in (SEGMENTS, VECTORS)}
+        counts = [count_of(size) for size in sizes.values()]
+        if self.entry.files[BLOCKS].size != 4 * sum(counts):
+            raise self.damaged(BLOCKS, "it is of other files")
+        sums = np.split(self._bytes[BLOCKS].view("<u4"), [counts[0]])
+        return {n: CheckedBytes(self._bytes[n], s) for n, s in zip(sizes, sums, strict=True)}
+
+    def _differs(self, name: str) -> StoreError:
+        return self.damaged(name, "its checksum is wrong")
 
     @cached_property
     def photos(self) -> pa.Table:
@@ -329,7 +390,7 @@ class Part:
     def moves(self) -> pa.Table:
         """All rows of moves.parquet."""
         if MOVES not in self._bytes:
-            return PHOTO_SCHEMA.empty_table()
+            return no_rows(PHOTO_SCHEMA)
         return self._read(MOVES, PHOTO_SCHEMA, self.entry.moves)
 
     def segments(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -387,7 +448,7 @@ class Part:
             import pyarrow.compute as pc
 
             read = pc.fill_null(read, -1)
-        values: npt.NDArray[np.generic] = read.to_numpy()
+        values: npt.NDArray[np.generic] = numbers(read)
         return values
 
     @cached_property
@@ -399,10 +460,9 @@ class Part:
 
     def _checked(self, name: str, schema: pa.Schema, rows: int) -> Any:
         """The opened Parquet file, if it is what the manifest and the format say."""
-        self.verify(name)
         try:
             # No threads of Arrow's own: one that outlives the interpreter aborts the process.
-            file = pq.ParquetFile(pa.py_buffer(self._bytes[name]), pre_buffer=False)
+            file = pq.ParquetFile(self._source(name), pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(name, str(error)) from error
         found = file.schema_arrow
@@ -411,6 +471,13 @@ class Part:
         if file.metadata.num_rows != rows:
             raise self.damaged(name, f"it has {file.metadata.num_rows:,} rows, not {rows:,}")
         return file
+
+    def _source(self, name: str) -> Any:
+        """What Arrow reads a file from: checked as a whole, or block by block as it is read."""
+        if name in self._verified or name not in self._blocks:
+            self.verify(name)
+            return pa.py_buffer(self._bytes[name])
+        return pa.PythonFile(_BlockFile(self._blocks[name], lambda: self._differs(name)), "r")
 
     def _read(
         self, name: str, schema: pa.Schema, rows: int, columns: Sequence[str] | None = None
@@ -421,3 +488,48 @@ class Part:
             return file.read(columns=names, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(name, str(error)) from error
+
+
+class _BlockFile:
+    """A mapped file as Arrow reads files, each block checked before its first use."""
+
+    closed = False
+
+    def __init__(self, checked: CheckedBytes, differs: Callable[[], StoreError]) -> None:
+        self._checked = checked
+        self._differs = differs
+        self._at = 0
+
+    def read(self, n: int = -1) -> bytes:
+        """The next n bytes, or the rest.
+
+        Raises:
+            StoreError: They are not what was written.
+        """
+        size = len(self._checked.data)
+        stop = size if n < 0 else min(size, self._at + n)
+        if not self._checked.intact(self._at, stop):
+            raise self._differs()
+        found = self._checked.data[self._at : stop].tobytes()
+        self._at = stop
+        return found
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go to a place."""
+        self._at = offset + (0, self._at, len(self._checked.data))[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """The place."""
+        return self._at
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def close(self) -> None:
+        """Nothing: the map belongs to the part."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from usearch.errors import StoreError, StoreNotFound, UsageError
@@ -20,11 +21,12 @@ from usearch.records import EmbeddingSpace, FloatArray
 from usearch.store import gpu
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
-from usearch.store.manifest import Manifest
+from usearch.store.manifest import IndexEntry, Manifest
 from usearch.store.parts import HalfArray, Part, PhotoRow, RowArray
 from usearch.store.vectors import (
     Block,
     BoolArray,
+    Found,
     checked_queries,
     merge,
     search_blocks,
@@ -33,6 +35,8 @@ from usearch.store.vectors import (
 
 if TYPE_CHECKING:
     import duckdb
+
+    from usearch.store.lists import Lists
 
 _FEW = 4_096
 """Up to so many allowed rows are gathered and scored directly."""
@@ -185,11 +189,11 @@ class Snapshot:
             of segments of each.
         """
         part, known = self.parts[at], self._photo_places[1]
-        ids = part.photos["photo_id"].to_numpy()
+        ids = part_files.numbers(part.photos["photo_id"])
         place = np.searchsorted(known, ids)
         there = place < len(known)
         there[there] = known[place[there]] == ids[there]
-        counts = part.photos["n_segments"].to_numpy().astype(np.int64)
+        counts = part_files.numbers(part.photos["n_segments"]).astype(np.int64)
         return np.where(there, place, -1), counts
 
     def segments(self, rows: RowArray) -> pa.Table:
@@ -201,7 +205,7 @@ class Snapshot:
         """
         found = self.stored_segments(self._checked_rows(rows))
         source, ids, place = self._photo_places
-        owner = place[np.searchsorted(ids, found["photo_id"].to_numpy())]
+        owner = place[np.searchsorted(ids, part_files.numbers(found["photo_id"]))]
         photos = part_files.take(source.select(["path", "root", "width", "height"]), owner)
         for i, name in enumerate(photos.column_names):
             found = found.add_column(2 + i, photos.schema.field(name), photos[name])
@@ -210,7 +214,7 @@ class Snapshot:
     def stored_segments(self, rows: RowArray) -> pa.Table:
         """Rows of segments.parquet, in the order asked, removed rows not refused."""
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
-        tables, places = [part_files.SEGMENT_SCHEMA.empty_table()], [np.zeros(0, np.int64)]
+        tables, places = [part_files.no_rows(part_files.SEGMENT_SCHEMA)], [np.zeros(0, np.int64)]
         for at in np.flatnonzero(np.bincount(part_of)):
             place = np.flatnonzero(part_of == at)
             tables.append(self.parts[at].segments_at(rows[place] - self.offsets[at]))
@@ -221,15 +225,7 @@ class Snapshot:
 
     def vectors(self, rows: RowArray) -> FloatArray:
         """Vectors of rows, float32 [n, D], in their order."""
-        rows = self._checked_rows(rows)
-        out = np.empty((len(rows), self.space.dim), np.float32)
-        part_of = np.searchsorted(self.offsets, rows, side="right") - 1
-        for at in np.flatnonzero(np.bincount(part_of)):
-            part = self.parts[at]
-            part.verify(part_files.VECTORS)
-            place = part_of == at
-            out[place] = part.vectors[rows[place] - self.offsets[at]]
-        return out
+        return self.gather(self._checked_rows(rows)).astype(np.float32)
 
     def search(
         self,
@@ -257,7 +253,6 @@ class Snapshot:
         queries = checked_queries(queries, self.space.dim)
         if k < 1:
             raise UsageError(f"{k} results were asked for", "ask for at least 1")
-        self._verify_vectors()
         if allowed is None:
             cosines, found = self._search_all(queries, k, exact=exact)
             self._searched = True
@@ -293,9 +288,9 @@ class Snapshot:
         return describe(self)
 
     @cached_property
-    def index(self) -> Any:
-        """The FAISS index of the first rows, or None; what was wrong with it is in `warnings`."""
-        from usearch.store.ivf import load_index
+    def index(self) -> Lists | None:
+        """The index of the first rows, or None; what was wrong with it is in `warnings`."""
+        from usearch.store.lists import load_index
 
         index, why = load_index(self)
         if why:
@@ -307,23 +302,39 @@ class Snapshot:
     ) -> tuple[FloatArray, RowArray]:
         if self.device != "cpu" and k <= gpu.MAX_K:
             return self._on_gpu.search(queries, k)
-        entry = self.manifest.index
         k = min(k, self.n_segments)
-        if entry is not None and k and not exact and self.index is not None:
-            from usearch.store.ivf import search_index
-
-            near = search_index(
-                self, self.index, queries, k, self.alive[: entry.rows], entry.nprobe
-            )
-            fresh = search_blocks(self._blocks(self.alive, entry.parts), queries, k)
-            found = merge([near, fresh], k)
-            if found[0].shape[1] == k and np.isfinite(found[0]).all():
+        if k and not exact and self.manifest.index is not None and self.index is not None:
+            found = self._search_index(self.manifest.index, self.index, queries, k)
+            if found is not None:
                 return found
         return search_blocks(self._blocks(self.alive), queries, k, first=not self._searched)
 
-    def _verify_vectors(self) -> None:
-        for part in self.parts:
-            part.verify(part_files.VECTORS)
+    def _search_index(
+        self, entry: IndexEntry, lists: Lists, queries: FloatArray, k: int
+    ) -> Found | None:
+        """What the index and the rows behind it give; None if it is damaged or finds too few."""
+        from usearch.store.lists import MENDED, search_lists
+
+        try:
+            near = search_lists(
+                self, lists.index, queries, k, entry.nprobe, lists=lists, bits=self._covered_bits
+            )
+        except StoreError as error:
+            self.warnings.append(f"{self.path / 'index' / entry.file}: {error.message}: {MENDED}")
+            self.index = None
+            return None
+        fresh = search_blocks(self._blocks(self.alive, entry.parts), queries, k)
+        found = merge([near, fresh], k)
+        enough = found[0].shape[1] == k and bool(np.isfinite(found[0]).all())
+        return found if enough else None
+
+    @cached_property
+    def _covered_bits(self) -> npt.NDArray[np.uint8] | None:
+        """A bit for each row that the index covers: is it there? None when all are."""
+        entry = self.manifest.index
+        if entry is None or not any(e.removed for e in self.manifest.parts[: entry.parts]):
+            return None
+        return np.packbits(self.alive[: entry.rows], bitorder="little")
 
     @cached_property
     def _on_gpu(self) -> gpu.GpuRows:
@@ -348,12 +359,12 @@ class Snapshot:
     def _photo_places(self) -> tuple[pa.Table, RowArray, RowArray]:
         """Rows of photos and moves, ids of the photos that are there, and their rows in it."""
         rows = pa.concat_tables(
-            [part_files.PHOTO_SCHEMA.empty_table()] + [p.photos for p in self.parts]
+            [part_files.no_rows(part_files.PHOTO_SCHEMA)] + [p.photos for p in self.parts]
         )
         removed = {r.photo_id for e in self.manifest.parts for r in e.removed}
-        ids = rows["photo_id"].to_numpy()
+        ids = part_files.numbers(rows["photo_id"])
         moves = pa.concat_tables(
-            [part_files.PHOTO_SCHEMA.empty_table()] + [p.moves for p in self.parts]
+            [part_files.no_rows(part_files.PHOTO_SCHEMA)] + [p.moves for p in self.parts]
         )
         place = np.arange(len(ids))
         order = np.argsort(ids, kind="stable")
@@ -369,8 +380,8 @@ class Snapshot:
         """Ids, first rows and row counts of the photos that are there, by id."""
         ids, first, counts = [], [], []
         for offset, part in zip(self.offsets, self.parts, strict=False):
-            n = part.photos["n_segments"].to_numpy().astype(np.int64)
-            ids.append(part.photos["photo_id"].to_numpy())
+            n = part_files.numbers(part.photos["n_segments"]).astype(np.int64)
+            ids.append(part_files.numbers(part.photos["photo_id"]))
             first.append(int(offset) + np.cumsum(n) - n)
             counts.append(n)
         joined = [
@@ -392,14 +403,23 @@ class Snapshot:
         blocks = []
         for offset, part in zip(self.offsets[first:], self.parts[first:], strict=False):
             alive = mask[offset : offset + part.entry.segments]
+            if not alive.any():
+                continue
+            part.verify(part_files.VECTORS)
             blocks.append(Block(int(offset), part.vectors, None if alive.all() else alive))
         return blocks
 
     def gather(self, rows: RowArray) -> HalfArray:
-        """Stored vectors of rows, float16 [n, D], removed rows not refused."""
+        """Stored vectors of rows, float16 [n, D], removed rows not refused.
+
+        Raises:
+            StoreError: They are damaged.
+        """
         part_of = np.searchsorted(self.offsets, rows, side="right") - 1
         out = np.empty((len(rows), self.space.dim), np.float16)
         for at in np.flatnonzero(np.bincount(part_of)):
             place = part_of == at
-            out[place] = self.parts[at].vectors[rows[place] - self.offsets[at]]
+            inside = rows[place] - self.offsets[at]
+            self.parts[at].verify_vectors(inside)
+            out[place] = self.parts[at].vectors[inside]
         return out

@@ -196,7 +196,7 @@ class Writer:
             return
         manifest = self.snapshot.manifest
         table = self.snapshot.photos()
-        known = table["photo_id"].to_numpy()
+        known = part_files.numbers(table["photo_id"])
         rows = []
         after = {i: k for k, i in self._ids.items()}
         for photo_id, row in moves.items():
@@ -212,7 +212,7 @@ class Writer:
         part = part_files.write_part(
             self.path,
             manifest.version + 1,
-            photos=part_files.PHOTO_SCHEMA.empty_table(),
+            photos=part_files.no_rows(part_files.PHOTO_SCHEMA),
             segments=[],
             moves=part_files.photo_table(rows),
         )
@@ -248,8 +248,8 @@ class Writer:
         if not left <= live:
             raise ValueError(f"no photo {min(left - live)}")
         for at, part in enumerate(self.snapshot.parts):
-            ids = part.photos["photo_id"].to_numpy()
-            counts = part.photos["n_segments"].to_numpy().astype(np.int64)
+            ids = part_files.numbers(part.photos["photo_id"])
+            counts = part_files.numbers(part.photos["n_segments"]).astype(np.int64)
             hits = np.flatnonzero(np.isin(ids, list(left)))
             if len(hits):
                 first = np.cumsum(counts) - counts
