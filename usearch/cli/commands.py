@@ -7,6 +7,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "index": "Cut photos into segments and store their vectors.",
         "query": "Find the segments that match some words.",
         "segment": "Give every pixel of photos a class from a list.",
+        "classify": "Say what a collection is made of: shares of classes.",
         "export": "Write segments for other tools: COCO, Parquet, CVAT, LabelMe.",
         "serve": "Search in a web page, on this machine.",
         "demo": "Show all of it on sample photos.",

@@ -2,48 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usearch.cli.options import JsonOption, PresetOption
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
-from usearch.errors import ExitCode, InputError, SpaceMismatch, UsageError
+from usearch.cli.class_options import (
+    BackgroundOption,
+    ClassesOption,
+    ClassOption,
+    ForceOption,
+    PartsOption,
+    UnknownOption,
+    WhereOption,
+    asked_classes,
+    check_threshold,
+    contrast_classes,
+)
+from usearch.cli.options import JsonOption, PresetOption, StoreOption, chosen_store
+from usearch.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from indexer.embedders import Embedder
-    from indexer.segmenters import Segmenter
-    from usearch.records import FloatArray
-    from usearch.render.class_files import MapFiles
+    from usearch.classify import Rule
+    from usearch.cli.class_sources import ClassedPhoto, SkippedPhoto
     from usearch.text.class_lists import ClassList
 
-_SHOWN = 6
 _SMALLEST_SIDE = 32
 
 
 def segment(
     images: Annotated[
-        list[Path], typer.Argument(metavar="IMG", help="Photos, or folders with photos.")
-    ],
-    classes: Annotated[
-        Path, typer.Option("--classes", metavar="FILE", help="One class a line: name, synonym, ...")
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[IMG]...", help="Photos, or folders with photos."),
+    ] = None,
+    classes: ClassesOption = None,
+    names: ClassOption = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", metavar="DIR", help="Where the maps go.")
-    ],
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Where the maps go.", show_default=False
+        ),
+    ] = None,
+    background: BackgroundOption = None,
+    unknown: UnknownOption = 0.0,
+    fill: Annotated[
+        bool,
+        typer.Option("--fill/--no-fill", help="Whether pixels that no segment covers get a class."),
+    ] = True,
+    parts: PartsOption = True,
+    coco: Annotated[
+        Path | None,
+        typer.Option(
+            "--coco",
+            metavar="FILE",
+            help="Also write each segment with class and score, as COCO json.",
+            show_default=False,
+        ),
+    ] = None,
+    shares: Annotated[
+        Path | None,
+        typer.Option(
+            "--shares",
+            metavar="FILE",
+            help="Also write the share of each class: .csv, .json or .parquet.",
+            show_default=False,
+        ),
+    ] = None,
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay/--no-overlay", help="Also write the map over the photo."),
+    ] = True,
+    from_store: Annotated[
+        bool,
+        typer.Option("--from-store", help="Answer from the store; no photo is opened."),
+    ] = False,
+    store: StoreOption = None,
+    where: WhereOption = None,
     preset: PresetOption = "mini",
     segmenter: Annotated[
         str | None,
         typer.Option(
             "--segmenter",
-            metavar="tree|sam",
+            metavar="tree|sam|given",
             help="What cuts the photos. Without it: the preset's own.",
+            show_default=False,
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            "--masks",
+            metavar="COCO.json",
+            help="Masks that you have, for --segmenter given.",
             show_default=False,
         ),
     ] = None,
@@ -53,10 +104,6 @@ def segment(
             "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
         ),
     ] = "auto",
-    overlay: Annotated[
-        bool,
-        typer.Option("--overlay/--no-overlay", help="Also write the map over the photo."),
-    ] = True,
     max_side: Annotated[
         int,
         typer.Option(
@@ -66,170 +113,141 @@ def segment(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 when any photo was skipped.")
     ] = False,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Give every pixel of photos a class from a list.
 
     \b
     usearch segment street.jpg --classes street.txt -o maps
-    usearch segment photos/ --classes names.txt -o maps --no-overlay --json
+    usearch segment a.jpg --class sky --class "tree, bush" --background building -o maps
+    usearch segment photos/ --classes names.txt --shares shares.csv --coco classes.json
+    usearch segment --from-store --classes other.txt -o maps
 
-    Writes <stem>.png, an indexed PNG of the photo's size whose value is the class: its line
-    in the list from 0, blank lines not counted; 255 where there is no class. Lists of more
-    than 255 classes give 16-bit PNGs with 65535 for no class. classes.txt beside it
-    names the values, <stem>-overlay.png shows it. Photos of one name get maps called
-    <stem>-2.png and so on; photos are never written over.
+    Writes <stem>.png, an indexed PNG of the photo's size whose value is the class: its place
+    in the list from 0. 255 is no class, 254 unknown, 253 background; lists of more than 253
+    classes give 16-bit PNGs with 65535, 65534 and 65533. classes.txt beside it names the
+    values, <stem>-overlay.png shows it. Photos of one name get maps called <stem>-2.png and
+    so on; photos are never written over. Without -o there are no maps.
 
-    Prints a line a photo, with the share of each class. Photos that cannot be read are
-    skipped with the reason; exit code 3 when none could be read.
+    Prints the share of each class. With --from-store, photos that are stored (all, or those
+    named) are answered from their segments and vectors: a new list opens no photo.
+
+    Photos that cannot be read are skipped with the reason; exit code 3 when none could be
+    read. docs/segment.md describes lists, rule and files.
     """
-    from indexer.photos import discover
-    from usearch.classify import no_class_value
-    from usearch.render import class_files
-    from usearch.text.class_lists import read_class_list
+    from usearch.classify import Rule
+    from usearch.cli.segment_output import (
+        Wanted,
+        prepare,
+        print_document,
+        say_what_happened,
+        write_all,
+    )
 
+    listed = asked_classes(classes, names)
+    contrast = contrast_classes(background, listed)
+    check_threshold(unknown)
+    _check(images, from_store, where, store, max_side, segmenter, masks)
+    named = images or []
+    if not from_store and output is not None:
+        _refuse_photo_folder(named, output)
+    rule = Rule(unknown=unknown, parts=parts)
+    wanted = Wanted(listed, output, overlay, shares, coco, force, json)
+    keep = [path for path in (classes, masks) if path is not None]
+    found: Iterable[ClassedPhoto | SkippedPhoto]
+    if from_store:
+        used, photos, found = _from_store(store, named, where, listed, contrast, rule)
+        places = prepare(wanted, photos, keep)
+    else:
+        used = preset
+        photos = _discovered(named, output)
+        places = prepare(wanted, photos, keep)
+        found = _cut(photos, preset, segmenter, device, masks, listed, contrast, rule, max_side,
+                     fill)  # fmt: skip
+    reports = write_all(wanted, places, found, len(photos))
+    if json:
+        print_document(wanted, places, used, reports)
+    say_what_happened(wanted, reports, strict=strict, from_store=from_store)
+
+
+def _check(
+    images: list[Path] | None,
+    from_store: bool,
+    where: str | None,
+    store: Path | None,
+    max_side: int,
+    segmenter: str | None,
+    masks: Path | None,
+) -> None:
+    if not from_store and not images:
+        raise UsageError("no photo is named", "name photos, or ask a store with --from-store")
+    if not from_store and where is not None:
+        raise UsageError("--where chooses stored segments", "add --from-store")
+    if from_store and (segmenter is not None or masks is not None):
+        raise UsageError(
+            "stored photos are cut already", "leave --segmenter and --masks out, or --from-store"
+        )
     if max_side < _SMALLEST_SIDE:
         raise UsageError(f"--max-side {max_side}: at least {_SMALLEST_SIDE} pixels are needed")
-    listed = read_class_list(classes)
-    no_class_value(len(listed))
+
+
+def _refuse_photo_folder(images: list[Path], output: Path) -> None:
     if any(image.is_dir() and image.resolve() == output.resolve() for image in images):
         raise UsageError(
             f"{output} holds the photos; maps there would be taken for photos next time",
             "name another folder with -o",
         )
-    photos = [Path(found.full_path) for found in discover(images, leave_out=[output])]
+
+
+def _discovered(images: list[Path], output: Path | None) -> list[Path]:
+    from indexer.photos import discover
+
+    leave_out = [] if output is None else [output]
+    photos = [Path(found.full_path) for found in discover(images, leave_out=leave_out)]
     if not photos:
         raise InputError("no photo was found", "name photos, or folders with photos")
-    class_files.make_folder(output)
-    files = class_files.map_files(photos, output, reserved=[classes])
-    names_file = class_files.free_name(output / "classes.txt", [classes, *photos])
-    models = _load(preset, segmenter, device, listed)
-    class_files.write_names(names_file, listed.titles)
-    reports = []
-    for photo, place in zip(photos, files, strict=True):
-        report = _one_photo(photo, place, models, listed, max_side, overlay)
-        reports.append(report)
-        if not json:
-            _print_report(report)
-    if json:
-        values = {"classes": json_path(names_file), "preset": preset, "images": reports}
-        json_result("segment", values)
-    skipped = sum("map" not in report for report in reports)
-    if skipped:
-        note(f"{skipped} of {len(reports)} photos skipped")
-    elif not json:
-        note(f"maps, overlays and {names_file.name} are in {output}")
-    if skipped and (strict or skipped == len(reports)):
-        raise typer.Exit(ExitCode.INPUT)
+    return photos
 
 
-@dataclass(frozen=True, slots=True)
-class _Models:
-    """What turns a photo into a class map."""
-
-    segmenter: Segmenter
-    embedder: Embedder
-    class_vectors: list[FloatArray]
-    logit_scale: float
-
-
-def _load(preset: str, segmenter: str | None, device: str, listed: ClassList) -> _Models:
-    import os
-
-    import indexer.presets
-    from usearch.models import presets
-    from usearch.text.embed import embed_names
-    from usearch.text.templates import TEMPLATES
-
-    cutter, embedder = indexer.presets.load_indexer(
-        preset, segmenter, device, threads=os.cpu_count() or 1
-    )
-    encoder = presets.load_text_encoder(preset)
-    if encoder.space.id != embedder.space.id:
-        raise SpaceMismatch(
-            f"the image side of {preset} makes vectors of {embedder.space.id}, "
-            f"the text side of {encoder.space.id}",
-            "install the preset's files again",
-        )
-    flat = [name for names in listed.names for name in names]
-    vectors = embed_names(encoder, flat, TEMPLATES[presets.preset_templates(preset)])
-    per_class, start = [], 0
-    for names in listed.names:
-        per_class.append(vectors[start : start + len(names)])
-        start += len(names)
-    return _Models(cutter, embedder, per_class, presets.preset_calibration(preset).logit_scale)
-
-
-def _one_photo(
-    photo: Path,
-    place: MapFiles,
-    models: _Models,
+def _cut(
+    photos: list[Path],
+    preset: str,
+    segmenter: str | None,
+    device: str,
+    masks: Path | None,
     listed: ClassList,
+    contrast: ClassList | None,
+    rule: Rule,
     max_side: int,
-    overlay: bool,
-) -> dict[str, Any]:
-    """Cut, classify and write one photo; what happened, as plain JSON values."""
-    from indexer.photos import PhotoError, decode
-    from usearch.classify import class_map, class_shares, resized_map, segment_probabilities
-    from usearch.render.class_files import write_class_map, write_picture
+    fill: bool,
+) -> Iterator[ClassedPhoto | SkippedPhoto]:
+    from usearch.cli.class_sources import load_models, new_photos
 
-    try:
-        decoded = decode(photo, max_side)
-    except PhotoError as problem:
-        note(f"skipped: {photo}: {problem.detail}")
-        return {"image": json_path(photo), "status": problem.reason, "detail": problem.detail}
-    segments = models.segmenter.segment(decoded.image)
-    vectors = models.embedder.embed(decoded.image, segments)
-    probabilities = segment_probabilities(vectors, models.class_vectors, models.logit_scale)
-    grid = class_map(segments, probabilities)
-    labels = resized_map(grid, (decoded.height, decoded.width))
-    write_class_map(place.map, labels, len(listed))
-    if overlay:
-        from usearch.render.overlay import class_overlay
-
-        shown = resized_map(grid, decoded.image.shape[:2])
-        write_picture(place.overlay, class_overlay(decoded.image, shown, listed.titles))
-    shares = class_shares(labels, len(listed))
-    values: dict[str, Any] = {
-        "image": json_path(photo),
-        "status": "ok",
-        "photo_size": {"width": decoded.width, "height": decoded.height},
-        "map": json_path(place.map),
-        "segments": len(segments),
-        "covered_share": round(float(shares.sum()), 6),
-        "classes": list(_ranked(shares, listed)),
-    }
-    if overlay:
-        values["overlay"] = json_path(place.overlay)
-    return values
+    models = load_models(preset, segmenter, device, masks, listed, contrast)
+    return new_photos(photos, models, rule, max_side, fill=fill)
 
 
-def _ranked(shares: npt.NDArray[np.float64], listed: ClassList) -> Iterator[dict[str, Any]]:
-    for value in sorted(range(len(shares)), key=lambda c: (-shares[c], c)):
-        if shares[value] > 0:
-            share = round(float(shares[value]), 6)
-            yield {"value": value, "name": listed.titles[value], "share": share}
+def _from_store(
+    store: Path | None,
+    named: list[Path],
+    where: str | None,
+    listed: ClassList,
+    contrast: ClassList | None,
+    rule: Rule,
+) -> tuple[str, list[Path], Iterator[ClassedPhoto]]:
+    """The store's preset, its photos that are meant, and their classes."""
+    from usearch.cli.class_sources import stored_choice, stored_photos, stored_texts
+    from usearch.opened import OpenStore
+    from usearch.store import open_snapshot
 
-
-def _print_report(report: dict[str, Any]) -> None:
-    from usearch.render.safe_text import printable
-    from usearch.search import shown_path
-
-    if "map" not in report:
-        return
-    photo, written = (printable(shown_path(Path(report[k]).absolute())) for k in ("image", "map"))
-    if not is_terminal():
-        classes = ",".join(f"{c['name']}={c['share']:.4f}" for c in report["classes"])
-        result(f"{photo}\t{written}\t{classes}")
-        return
-    from rich.text import Text
-
-    from usearch.render.tables import percent
-
-    line = Text.assemble((photo, "bold"), "  ")
-    for item in report["classes"][:_SHOWN]:
-        line.append(f"{printable(item['name'])} ")
-        line.append(f"{percent(item['share'])}  ", "cyan")
-    if len(report["classes"]) > _SHOWN:
-        line.append(f"and {len(report['classes']) - _SHOWN} more", "dim")
-    terminal().print(line)
+    opened = OpenStore(open_snapshot(chosen_store(store)))
+    rows = None if where is None else opened.rows_where(where)
+    chosen = stored_choice(opened, named, rows)
+    if not chosen:
+        raise InputError(
+            f"the store {opened.snapshot.path} holds no such photo", "index photos first"
+        )
+    texts = stored_texts(opened, listed, contrast)
+    found = stored_photos(opened, chosen, texts, rule, rows)
+    return opened.snapshot.preset, list(chosen.values()), found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.style import Style
@@ -44,6 +45,25 @@ def share_table(title: str, shares: Sequence[tuple[str, float]]) -> Table:
     table.add_column("", no_wrap=True)
     for name, share in shares:
         table.add_row(Text(printable(name)), percent(share), Text(bar(share, 24), "cyan"))
+    return table
+
+
+def class_table(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Classes of a collection: mean share, photos with the class, segments."""
+    table = Table(box=SIMPLE_HEAD, title=Text(printable(title), "bold"), title_justify="left")
+    table.add_column("class", overflow="fold")
+    table.add_column("of pixels", justify="right", no_wrap=True)
+    table.add_column("photos", justify="right", no_wrap=True)
+    table.add_column("segments", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            Text(printable(row["name"])),
+            percent(row["share"]),
+            f"{row['photos']:,}",
+            f"{row['segments']:,}",
+            Text(bar(row["share"], 24), "cyan"),
+        )
     return table
 
 

@@ -1,0 +1,223 @@
+"""Photos with their classes for `usearch segment`: new ones are cut, stored ones are not opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from usearch.errors import InputError, SpaceMismatch
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from indexer.embedders import Embedder
+    from indexer.segmenters import Segmenter
+    from usearch.classify import Classified, ClassTexts, Rule
+    from usearch.opened import OpenStore
+    from usearch.records import Image, Segments
+    from usearch.text.class_lists import ClassList
+
+
+@dataclass(frozen=True, slots=True)
+class ClassedPhoto:
+    """A photo and its classes.
+
+    Attributes:
+        path: Of the photo, as it is shown to people.
+        size: (height, width) of the photo as shown, in pixels.
+        segments: n segments on the mask grid.
+        found: Their classes and those of the pixels.
+        image: uint8 [h, w, 3], as it was cut; None for a stored photo, which is not opened.
+        photo: Its id in the store; None for a new photo.
+    """
+
+    path: Path
+    size: tuple[int, int]
+    segments: Segments
+    found: Classified
+    image: Image | None
+    photo: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPhoto:
+    """A photo that could not be used, with a reason code and a line for people."""
+
+    path: Path
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What turns a photo into segments with vectors, and a class list into vectors."""
+
+    segmenter: Segmenter
+    embedder: Embedder
+    texts: ClassTexts
+
+
+def load_models(
+    preset: str,
+    segmenter: str | None,
+    device: str,
+    masks: Path | None,
+    listed: ClassList,
+    background: ClassList | None,
+) -> Models:
+    """Both sides of a preset.
+
+    Raises:
+        UsageError: There is no such preset or segmenter.
+        InputError: The masks cannot be used.
+        ModelError: Weights or packages are missing.
+        SpaceMismatch: The two sides do not belong together.
+    """
+    import indexer.presets
+    from usearch.classify import embed_classes
+    from usearch.models import presets
+    from usearch.text.templates import TEMPLATES
+
+    cutter, embedder = indexer.presets.load_indexer(
+        preset, segmenter, device, masks=masks, threads=os.cpu_count() or 1
+    )
+    encoder = presets.load_text_encoder(preset)
+    if encoder.space.id != embedder.space.id:
+        raise SpaceMismatch(
+            f"the image side of {preset} makes vectors of {embedder.space.id}, "
+            f"the text side of {encoder.space.id}",
+            "install the preset's files again",
+        )
+    texts = embed_classes(
+        listed,
+        encoder,
+        TEMPLATES[presets.preset_templates(preset)],
+        presets.preset_calibration(preset),
+        background=background,
+    )
+    return Models(cutter, embedder, texts)
+
+
+def new_photos(
+    photos: Sequence[Path], models: Models, rule: Rule, max_side: int, *, fill: bool
+) -> Iterator[ClassedPhoto | SkippedPhoto]:
+    """Photos cut, embedded and classified, one after the other.
+
+    Args:
+        photos: Their paths.
+        models: What cuts and embeds.
+        rule: What of the rule is chosen.
+        max_side: Longest side, in pixels, at which they are cut.
+        fill: Whether what no segment covers is embedded in pieces.
+    """
+    from indexer.photos import PhotoError, decode
+    from usearch.classify import classify_segments, gap_pieces
+
+    for photo in photos:
+        try:
+            decoded = decode(photo, max_side)
+            by_photo = getattr(models.segmenter, "segment_photo", None)
+            if by_photo is not None:
+                segments = by_photo(decoded.image, str(photo.absolute()))
+            else:
+                segments = models.segmenter.segment(decoded.image)
+        except PhotoError as problem:
+            yield SkippedPhoto(photo, problem.reason, problem.detail)
+            continue
+        vectors = models.embedder.embed(decoded.image, segments)
+        pieces = gap_pieces(segments) if fill else None
+        found = classify_segments(
+            segments,
+            vectors,
+            models.texts,
+            rule,
+            pieces=pieces,
+            piece_vectors=models.embedder.embed(decoded.image, pieces) if pieces else None,
+        )
+        size = decoded.height, decoded.width
+        yield ClassedPhoto(photo, size, segments, found, decoded.image, None)
+
+
+def stored_texts(opened: OpenStore, listed: ClassList, background: ClassList | None) -> ClassTexts:
+    """A class list in the space of a store; its vectors are kept in the store's cache."""
+    from usearch.classify import embed_classes
+
+    return embed_classes(
+        listed,
+        opened.encoder,
+        opened.templates,
+        opened.calibration,
+        background=background,
+        cache_dir=opened.cache_dir,
+    )
+
+
+def stored_choice(
+    opened: OpenStore, named: Sequence[Path], rows: npt.NDArray[np.int64] | None
+) -> dict[int, Path]:
+    """Stored photos that paths name: photos, folders, or paths below the indexed folder.
+
+    Args:
+        opened: The store.
+        named: What was named; nothing means all photos.
+        rows: Only photos with one of these segments; None for all.
+
+    Returns:
+        Path of each photo by its id, in the order of the ids.
+
+    Raises:
+        InputError: A path names no photo of the store.
+    """
+    import numpy as np
+
+    owners = None
+    if rows is not None:
+        owners = set(np.unique(opened.snapshot.stored_segments(rows)["photo_id"].to_numpy()))
+    wanted = [
+        (path, place)
+        for path in named
+        for place in {os.path.normpath(path.absolute()), str(path.resolve())}
+    ]
+    used: set[Path] = set()
+    chosen: dict[int, Path] = {}
+    for record in opened.snapshot.photo_records():
+        full = os.path.normpath(f"{record.root}/{record.path}")
+        hits = [
+            path
+            for path, place in wanted
+            if full == place
+            or full.startswith(place.rstrip("/") + "/")
+            or record.path == os.fspath(path)
+        ]
+        used.update(hits)
+        meant = (hits or not named) and (owners is None or record.photo_id in owners)
+        if meant and record.status == "ok":
+            chosen[record.photo_id] = Path(full)
+    for path in named:
+        if path not in used:
+            raise InputError(
+                f"{path} is not in the store {opened.snapshot.path}",
+                "index it first, or leave --from-store out",
+            )
+    return chosen
+
+
+def stored_photos(
+    opened: OpenStore,
+    chosen: dict[int, Path],
+    texts: ClassTexts,
+    rule: Rule,
+    rows: npt.NDArray[np.int64] | None,
+) -> Iterator[ClassedPhoto]:
+    """Stored photos classified from what the store holds of them."""
+    from usearch.classify import classify_segments
+    from usearch.classify import stored_photos as read_photos
+
+    for stored in read_photos(opened.snapshot, chosen, rows):
+        found = classify_segments(stored.segments, stored.vectors, texts, rule)
+        size = stored.height, stored.width
+        yield ClassedPhoto(chosen[stored.photo], size, stored.segments, found, None, stored.photo)

@@ -1,0 +1,218 @@
+"""`usearch classify`: the classes of a whole collection, from what its store holds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from usearch.cli.class_options import (
+    BackgroundOption,
+    ClassesOption,
+    ClassOption,
+    ForceOption,
+    PartsOption,
+    UnknownOption,
+    WhereOption,
+    asked_classes,
+    check_threshold,
+    contrast_classes,
+)
+from usearch.cli.options import JsonOption, StoreOption, chosen_store
+from usearch.cli.output import SCHEMA_VERSION, is_terminal, json_path, note, result, terminal
+from usearch.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from usearch.classify import PhotoShares
+    from usearch.classify.totals import Totals
+    from usearch.opened import OpenStore
+    from usearch.render.share_files import Add
+    from usearch.text.class_lists import ClassList
+
+
+def classify(
+    classes: ClassesOption = None,
+    names: ClassOption = None,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write photos x classes: .csv, .json or .parquet; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    long: Annotated[
+        bool,
+        typer.Option(
+            "--long",
+            help="Tables with a row for each photo and class: share, segments, best score.",
+        ),
+    ] = False,
+    background: BackgroundOption = None,
+    unknown: UnknownOption = 0.0,
+    parts: PartsOption = True,
+    min_share: Annotated[
+        float,
+        typer.Option(
+            "--min-share",
+            metavar="S",
+            help="Share of a photo from which on it counts as one with the class.",
+        ),
+    ] = 0.01,
+    where: WhereOption = None,
+    store: StoreOption = None,
+    force: ForceOption = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say what a collection is made of: shares of classes.
+
+    \b
+    usearch classify --class sky --class "tree, bush" --class building
+    usearch classify --classes names.txt -o shares.csv
+    usearch classify --classes names.txt -o long.parquet --long --unknown 0.05
+    usearch classify --classes names.txt --where 'path ~ "2024/*"' --json
+
+    Everything comes from the store: no photo is opened, so another list costs seconds. The
+    rule is that of `usearch segment`; shares are those of its maps.
+
+    Prints a line a class: mean share of the photos, photos that have the class (at least
+    --min-share of their pixels), segments. --csv prints the photos instead, --json both.
+    Exit code 1 when no photo is left to classify.
+    """
+    from usearch.classify import Rule, classify_store
+    from usearch.classify.totals import add_photo, new_totals
+    from usearch.cli.class_sources import stored_texts
+    from usearch.cli.progress import count_bar
+    from usearch.opened import OpenStore
+    from usearch.store import open_snapshot
+
+    listed = asked_classes(classes, names)
+    contrast = contrast_classes(background, listed)
+    check_threshold(unknown)
+    if not 0.0 <= min_share <= 1.0:
+        raise UsageError(f"--min-share {min_share}: shares lie between 0 and 1")
+    if csv and json:
+        raise UsageError("--csv and --json both want stdout", "give one of them")
+    files = output or []
+    _check_files(files, classes, force)
+    opened = OpenStore(open_snapshot(chosen_store(store)))
+    rows = None if where is None else opened.rows_where(where)
+    texts = stored_texts(opened, listed, contrast)
+    found = classify_store(opened.snapshot, texts, Rule(unknown, parts), rows=rows)
+    totals = new_totals(len(listed), min_share)
+    # A table is begun with the first photo: where there is none, none is left behind.
+    first = next(found, None)
+    if first is None:
+        note(_nothing(opened, where))
+        raise typer.Exit(ExitCode.NO_MATCH)
+    head = _head(opened, where, unknown)
+    with ExitStack() as stack:
+        progress = stack.enter_context(count_bar("classifying", opened.snapshot.n_photos, "photos"))
+        sinks = list(_sinks(stack, files, listed, long, force, head))
+        if csv or json:
+            sinks.append(_printer(stack, csv, listed, long, head, totals))
+        for photo in _chained(first, found):
+            add_photo(totals, photo)
+            for add in sinks:
+                add(photo)
+            progress(totals.photos)
+    if not (csv or json):
+        _print_totals(totals, listed)
+    for path in files:
+        note(f"{totals.photos} photos are in {path}")
+
+
+def _check_files(files: list[Path], classes: Path | None, force: bool) -> None:
+    from usearch.exports.files import make_folder, refuse_existing
+    from usearch.render.class_files import free_name
+    from usearch.render.share_files import format_of
+
+    for place, path in enumerate(files):
+        format_of(path)
+        others = [*files[:place], *([classes] if classes is not None else [])]
+        if free_name(path, others) != path:
+            raise UsageError(f"{path} is named twice, or is the class file", "name another file")
+        make_folder(path.parent)
+        refuse_existing(path, force=force)
+
+
+def _sinks(
+    stack: ExitStack,
+    files: list[Path],
+    listed: ClassList,
+    long: bool,
+    force: bool,
+    head: dict[str, Any],
+) -> Iterator[Add]:
+    from usearch.exports.files import new_file
+    from usearch.render.share_files import format_of, share_writer
+
+    for path in files:
+        out = stack.enter_context(new_file(path, force=force))
+        kind = format_of(path)
+        yield stack.enter_context(share_writer(out, kind, listed, long=long, head=head))
+
+
+def _printer(
+    stack: ExitStack,
+    csv: bool,
+    listed: ClassList,
+    long: bool,
+    head: dict[str, Any],
+    totals: Totals,
+) -> Add:
+    from usearch.classify.totals import total_values
+    from usearch.render.share_files import share_writer
+
+    return stack.enter_context(
+        share_writer(
+            sys.stdout.buffer,
+            "csv" if csv else "json",
+            listed,
+            long=long,
+            head=head,
+            tail=lambda: {"totals": total_values(totals, listed.titles)},
+        )
+    )
+
+
+def _head(opened: OpenStore, where: str | None, unknown: float) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "command": "classify",
+        "store": json_path(opened.snapshot.path),
+        "preset": opened.snapshot.preset,
+        "where": where,
+        "unknown_below": unknown,
+    }
+
+
+def _chained(first: PhotoShares, rest: Iterator[PhotoShares]) -> Iterator[PhotoShares]:
+    yield first
+    yield from rest
+
+
+def _print_totals(totals: Totals, listed: ClassList) -> None:
+    from usearch.classify.totals import total_values
+
+    rows = total_values(totals, listed.titles)["classes"]
+    if not is_terminal():
+        for row in rows:
+            result(f"{row['name']}\t{row['share']:.4f}\t{row['photos']}\t{row['segments']}")
+        return
+    from usearch.render.tables import class_table
+
+    terminal().print(class_table(f"{totals.photos} photos", rows))
+
+
+def _nothing(opened: OpenStore, where: str | None) -> str:
+    if where is not None:
+        return f"no stored segment matches {where!r}"
+    return f"the store {opened.snapshot.path} holds no photos; usearch index FOLDER fills it"
