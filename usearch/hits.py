@@ -169,13 +169,43 @@ class Hits(Sequence[Hit]):
         """What a hit's box shows, uint8 [h, w, 3], at the photo's own size.
 
         Args:
-            index: Of the hit.
-            margin: Share of the box's sides that is added around it.
+            index: Place of the hit.
+            margin: Share of the box's longer side that is added around it.
 
         Raises:
-            InputError: The photo cannot be read any more.
+            InputError: The photo is gone, has changed, or these hits came without pictures.
         """
-        raise InputError("these hits came without pictures", "take them from open_store(...)")
+        from usearch.render.crops import box_crop, full_photo
+
+        hit = self._hits[index]
+        return np.asarray(box_crop(full_photo(hit, self.read_photo), hit, margin))
+
+    def view(self, index: int, side: int = 1024) -> Image:
+        """A hit lit up in what is around it, uint8 [h, w, 3], of a photo of at most `side`.
+
+        Raises:
+            InputError: As for `crop`.
+        """
+        from usearch.render.hits import hit_view
+
+        return hit_view(self._hits[index], self.read_photo, side=side)
+
+    @property
+    def read_photo(self) -> ReadPhoto:
+        """What gives the pixels of these hits' photos.
+
+        Raises:
+            InputError: These hits came without pictures.
+        """
+        if self._read_photo is None:
+            raise InputError("these hits came without pictures", "take them from open_store(...)")
+        return self._read_photo
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the best hits as small pictures."""
+        from usearch.render.notebook import hits_html
+
+        return hits_html(self)
 
 
 def _row(hit: Hit) -> dict[str, Any]:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Sort = Literal["score", "date", "path"]
 
+_TEXT_HINT = "give a picture; words that look like a path get a backslash in front"
+
 
 class OpenStore:
     """A snapshot of a store that answers questions.
@@ -257,9 +259,8 @@ class OpenStore:
             if stored is not None:
                 return stored
         if not content:
-            raise InputError(
-                f"{name}: {problem.detail}", "for words instead of a picture leave out the ./"
-            )
+            missing = "there is no such file" if problem.reason == "vanished" else problem.detail
+            raise InputError(f"{name}: {missing}", _TEXT_HINT)
         try:
             decoded = decode(place.path)
         except PhotoError as error:

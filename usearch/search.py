@@ -83,7 +83,9 @@ def search(
     photos = _photo_count(snapshot, allowed)
     if total == 0:
         return Found([], 0, None, photos, 0)
-    n = max(_FIRST, _GROWTH * min(wanted.k, total))
+    # Whether something matches is told by `PATIENCE` neighbours: one look-up, not several.
+    n = _FIRST if wanted.cutoff is None else _FIRST + PATIENCE
+    n = max(n, _GROWTH * min(wanted.k, total))
     while True:
         near = nearest(snapshot, asked, min(n, total), contrast, allowed)
         places, folded = _picked(snapshot, near, wanted)
@@ -156,11 +158,12 @@ def hits_at(
     if not len(candidates):
         return []
     from usearch.store import real_name
+    from usearch.store.parts import take
 
     table = snapshot.segments(candidates.rows).to_pylist()
     photos = snapshot.photos()
     at = np.searchsorted(photos["photo_id"].to_numpy(), candidates.photos)
-    shot = photos.select(["taken_at", "camera"]).take(at).to_pylist()
+    shot = take(photos.select(["taken_at", "camera"]), at).to_pylist()
     return [
         Hit(
             rank=i + 1,

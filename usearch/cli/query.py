@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from usearch.opened import OpenStore
     from usearch.questions import AnyOf, Question
 
-_ASK = "What to look for"
-_PRINT = "What is printed"
-_WHICH = "Which hits"
-_FILES = "Files"
-
 
 def query(
     text: Annotated[
@@ -252,7 +247,8 @@ def _notes(opened: OpenStore, answers: Sequence[Answer], output: Output) -> None
         if not answer.hits:
             note(_nothing(opened, answer))
         elif answer.below and output.form in ("table", "lines"):
-            note(f"{answer.below} more are near but score below {answer.cutoff:.2f}; --all")
+            asked = f"{answer.question!r}: " if len(answers) > 1 else ""
+            note(f"{asked}{answer.below} more are near but score below {answer.cutoff:.2f}; --all")
     if output.form == "table" and any(answer.hits for answer in answers):
         note(f"searched {answers[0].photos:,} photos, {answers[0].segments:,} segments")
 
@@ -264,11 +260,13 @@ def _nothing(opened: OpenStore, answer: Answer) -> str:
         return f"the store {opened.snapshot.path} holds no segments; usearch index FOLDER fills it"
     if answer.segments == 0:
         return "no segment passes the filter of --where"
-    searched = f"{answer.photos:,} photos with {answer.segments:,} segments were searched"
+    looked = f"searched {answer.photos:,} photos, {answer.segments:,} segments"
     if answer.best is None:
-        return f"nothing here matches {answer.question!r}: all of it is rather what was not wanted"
+        return (
+            f"nothing here matches {answer.question!r}: all is rather what was not wanted; {looked}"
+        )
     return (
-        f"nothing here matches {answer.question!r}: the best of {answer.segments} segments scores "
+        f"nothing here matches {answer.question!r}: {looked}; the best scores "
         f"{answer.best.score:.2f}, the cut-off is {answer.cutoff:.2f}\n"
-        f"  it is in {shown_path(answer.best.image)}; --all shows the nearest anyway ({searched})"
+        f"  it is in {shown_path(answer.best.image)}; --all shows the nearest anyway"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from usearch.answers import Answer
     from usearch.explain import Explanation
     from usearch.opened import OpenStore
+    from usearch.render.terminal_pictures import Protocol
 
 Form = Literal["json", "jsonl", "csv", "paths", "table", "lines"]
 
@@ -74,6 +76,13 @@ def check_output(output: Output) -> None:
             raise UsageError(f"{option} goes with {with_option}", f"add {with_option}")
     if output.preview and chosen:
         raise UsageError(f"--preview and {chosen[0]}: previews stand in the table", "choose one")
+    files = [file for file in (output.html, output.coco, output.parquet) if file is not None]
+    if len(set(files)) < len(files):
+        raise UsageError("two files have the same name", "give each its own")
+    from usearch.exports.files import refuse_existing
+
+    for file in files:
+        refuse_existing(file, force=output.force)
     if output.explain and (output.jsonl or output.csv or output.paths):
         raise UsageError(f"--explain and {chosen[0]}: there is no place for it", "use --json")
 
@@ -103,7 +112,7 @@ def print_answers(
         paths = path_lines(*answers)
         _write_bytes(path_bytes(paths, null=output.null, terminal=is_terminal()))
     elif form == "table":
-        _print_tables(output, answers, explained)
+        _print_tables(output, opened, answers, explained)
     else:
         _print_lines(answers, explained, each)
 
@@ -124,6 +133,8 @@ def write_files(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
             output.crops, hits, cutout=output.cutout, read_photo=read, skipped=note
         )
         note(f"{len(written)} {'cut-outs' if output.cutout else 'crops'} are in {output.crops}")
+    if output.html is not None:
+        _write_page(output, opened, answers)
     if output.parquet is not None:
         from usearch.render.hit_files import write_hits_parquet
 
@@ -136,6 +147,24 @@ def write_files(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
         note(
             f"{write_hits_coco(output.coco, answers, force=output.force)} hits are in {output.coco}"
         )
+
+
+def _write_page(output: Output, opened: OpenStore, answers: Sequence[Answer]) -> None:
+    from usearch.exports.files import new_file
+    from usearch.render.gallery import gallery_html
+    from usearch.stored_photos import photo_reader
+
+    assert output.html is not None
+    title = " | ".join(answer.question for answer in answers[:4])
+    page = gallery_html(answers, title=title, read_photo=photo_reader(opened.snapshot))
+    with new_file(output.html, force=output.force) as file:
+        file.write(page.encode("utf-8", "replace"))
+    note(f"the page is {output.html}")
+    if output.show:
+        import webbrowser
+
+        if not webbrowser.open(output.html.absolute().as_uri()):
+            note("no browser could be started; open the page by hand")
 
 
 def _document(
@@ -155,16 +184,33 @@ def _document(
 
 
 def _print_tables(
-    output: Output, answers: Sequence[Answer], explained: Sequence[Sequence[Explanation]]
+    output: Output,
+    opened: OpenStore,
+    answers: Sequence[Answer],
+    explained: Sequence[Sequence[Explanation]],
 ) -> None:
-    from usearch.render.tables import hit_table
-
+    protocol = "none" if output.preview is False or output.explain else _protocol()
     for i, answer in enumerate(answers):
-        if answer.hits:
+        if answer.hits and protocol != "none":
+            from usearch.render.terminal_hits import print_hits
+            from usearch.stored_photos import photo_reader
+
+            read = photo_reader(opened.snapshot)
+            print_hits(sys.stdout, answer, protocol, read_photo=read, environ=os.environ)
+        elif answer.hits:
+            from usearch.render.tables import hit_table
+
             terminal().print(hit_table(answer.question, answer.hits))
-        for explanation in explained[i] if explained else ():
+        for hit, explanation in zip(answer.hits, explained[i] if explained else (), strict=False):
+            result(f"{hit.rank}. segment {hit.segment}")
             for line in explanation.lines():
                 result(line)
+
+
+def _protocol() -> Protocol:
+    from usearch.render.terminal_pictures import picture_protocol
+
+    return picture_protocol(os.environ, sys.stdout)
 
 
 def _print_lines(
