@@ -39,9 +39,10 @@ from functools import partial
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from toys import load_mined
+import indexer.batch
 import indexer.pipeline
 if __name__ == "__main__":
-    indexer.pipeline._COMMIT_SECONDS = (0.05, 0.05)
+    indexer.batch._COMMIT_SECONDS = (0.05, 0.05)
     indexer.pipeline.index_photos(
         [Path(sys.argv[2])], Path(sys.argv[3]), partial(load_mined, pause=0.02), preset="toy"
     )

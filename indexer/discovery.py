@@ -127,12 +127,9 @@ def discover(
 def resolved_root(root: Path) -> str:
     """A folder or file that was asked for, by the one path that photos in it are known by.
 
-    Links are resolved, so that a folder reached by two names is one folder. A link to a file
-    keeps its own name, in its resolved folder.
+    Links are resolved, so that what is reached by two names is one folder, or one photo.
     """
-    if root.is_dir():
-        return os.path.realpath(root)
-    return os.path.join(os.path.realpath(root.parent), root.name)  # noqa: PTH118
+    return os.path.realpath(root)
 
 
 @dataclass(slots=True)

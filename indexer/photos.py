@@ -37,6 +37,7 @@ __all__ = [
     "FoundPhoto",
     "PhotoError",
     "Survey",
+    "check_header",
     "decode",
     "discover",
     "hash_file",
@@ -164,6 +165,19 @@ def decode(
     raise AssertionError("unreachable")
 
 
+def check_header(path: Path | str, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuses a file for what can be told without decoding it.
+
+    Raises:
+        PhotoError: It is empty, no picture, too large, or cannot be opened.
+    """
+    with _opened(os.fspath(path)) as file:
+        if os.fstat(file.fileno()).st_size == 0:
+            raise PhotoError("empty", REASONS["empty"])
+        with _picture(file, max_pixels):
+            return
+
+
 def hash_file(path: Path | str) -> str:
     """BLAKE2b of a file's bytes, 32 hexadecimal digits.
 
@@ -247,6 +261,23 @@ def _show(
 
 
 def _show_with(file: BufferedReader, max_side: int, max_pixels: int, *, tolerant: bool) -> _Shown:
+    with _picture(file, max_pixels, tolerant=tolerant) as picture:
+        width, height = picture.size
+        try:
+            image, width, height = upright_rgb(picture, max_side)
+        except MemoryError:
+            detail = f"no memory for {width} x {height} pixels"
+            raise PhotoError("no_memory", detail) from None
+        except Exception as error:  # noqa: BLE001 - decoders raise anything on broken bytes
+            raise _broken(error) from None
+        return image, width, height, *_exif_facts(picture)
+
+
+@contextlib.contextmanager
+def _picture(
+    file: BufferedReader, max_pixels: int, *, tolerant: bool = False
+) -> Iterator[Pillow.Image]:
+    """An open file as a picture of which the header is read, and nothing else yet."""
     file.seek(0)
     head = file.read(32)
     file.seek(0)
@@ -254,25 +285,16 @@ def _show_with(file: BufferedReader, max_side: int, max_pixels: int, *, tolerant
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
         _register_heif()
         formats = ("HEIF",)
-    with _pillow_set(tolerant=tolerant):
-        picture = _open(file, formats, head)
-        with picture:
-            width, height = picture.size
-            if width * height > max_pixels:
-                raise PhotoError(
-                    "too_large",
-                    f"{width} x {height} = {width * height:,} pixels, the limit is "
-                    f"{max_pixels:,} (--max-pixels)",
-                    (width, height),
-                )
-            try:
-                image, width, height = upright_rgb(picture, max_side)
-            except MemoryError:
-                detail = f"no memory for {width} x {height} pixels"
-                raise PhotoError("no_memory", detail) from None
-            except Exception as error:  # noqa: BLE001 - decoders raise anything on broken bytes
-                raise _broken(error) from None
-            return image, width, height, *_exif_facts(picture)
+    with _pillow_set(tolerant=tolerant), _open(file, formats, head) as picture:
+        width, height = picture.size
+        if width * height > max_pixels:
+            raise PhotoError(
+                "too_large",
+                f"{width} x {height} = {width * height:,} pixels, the limit is "
+                f"{max_pixels:,} (--max-pixels)",
+                (width, height),
+            )
+        yield picture
 
 
 @contextlib.contextmanager

@@ -10,31 +10,23 @@ photos in the same step.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
+from indexer.batch import Batch
 from indexer.discovery import Survey, discover, resolved_root
-from indexer.one_photo import Load, Loaded, Outcome, Reading
+from indexer.forecast import forecast
+from indexer.interrupts import Stop, interrupts
+from indexer.one_photo import Load, Loaded, Reading
 from indexer.photos import MAX_PIXELS
 from indexer.planning import KnownPhotos, Plan, make_plan
-from indexer.reports import IndexReport, Progress, SkippedPhoto
-from indexer.workers import Alone, Crew
+from indexer.reports import IndexReport, Progress
+from indexer.workers import Alone, Crew, crew_for
 from usearch.errors import InputError, StoreNotFound
 from usearch.render.safe_text import printable
-from usearch.store import IndexedPhoto, PhotoRow, Snapshot, Writer, open_snapshot, open_writer
+from usearch.store import Snapshot, Writer, open_snapshot, open_writer
 from usearch.store.lock import WriteLock
-
-_COMMIT_PHOTOS = 200
-_COMMIT_BYTES = 64_000_000
-_COMMIT_SECONDS = (2.0, 60.0)
-"""A commit is due after 2 s at first, later after a tenth of the run so far, at most 60 s: the
-first photos can be searched at once, and a long run does not leave thousands of parts."""
 
 
 def index_photos(
@@ -53,6 +45,7 @@ def index_photos(
     verify: bool = False,
     limit: int | None = None,
     dry_run: bool = False,
+    timed: int = 0,
     max_pixels: int = MAX_PIXELS,
     allow_truncated: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -74,7 +67,8 @@ def index_photos(
         retry: Try photos again that could not be read before.
         verify: Compare the content of unchanged photos as well.
         limit: Index at most so many photos in this run.
-        dry_run: Only find out what there is to do.
+        dry_run: Only find out what there is to do, and write nothing.
+        timed: Photos that a dry run cuts and embeds to forecast size and time; 0 for none.
         max_pixels: See `indexer.photos.decode`.
         allow_truncated: See there.
         progress: Is called often, from this thread.
@@ -97,6 +91,7 @@ def index_photos(
         )
     )
     report.found = len(found)
+    report.endings.update(os.path.splitext(photo.path)[1].lower() for photo in found)
     folders = [resolved_root(root) for root in roots]
 
     def planned(snapshot: Snapshot | None) -> Plan:
@@ -114,9 +109,16 @@ def index_photos(
     plan = planned(snapshot)
     if not found and not plan.gone:
         raise _nothing_found(folders, survey)
+    reading = Reading(max_pixels=max_pixels, allow_truncated=allow_truncated)
     if dry_run:
         _count(plan, report)
         report.moved = len(plan.moves)
+        if timed:
+            with interrupts() as stop:
+                report.forecast = forecast(
+                    plan.tasks, load, reading, workers, timed=timed, stopped=stop.asked, tell=tell
+                )
+                report.stopped_by = stop.signal
         report.seconds = time.monotonic() - start
         return report
     if prune and plan.empty_roots and not force:
@@ -125,7 +127,7 @@ def index_photos(
             "nothing was removed",
             "Is the disk mounted? When the photos really are gone, add --force.",
         )
-    with _interrupts() as stop:
+    with interrupts() as stop:
         if snapshot is not None and snapshot.preset == preset and not plan.tasks:
             _count(plan, report)
             if plan.moves or (prune and plan.gone):
@@ -135,9 +137,9 @@ def index_photos(
             if snapshot is not None:
                 WriteLock(snapshot.path).release()  # refuse before any model is loaded
             tell(Progress("loading", total=len(plan.tasks)))
-            reading = Reading(max_pixels=max_pixels, allow_truncated=allow_truncated)
-            with _crew(load, reading, workers, len(plan.tasks)) as crew:
+            with crew_for(load, reading, workers, len(plan.tasks)) as crew:
                 loaded = crew.wait_until_loaded(stop.asked)
+                _count(plan, report)
                 if loaded is not None:
                     with _writer(store, preset, loaded) as writer:
                         if snapshot is None or writer.snapshot.version != snapshot.version:
@@ -170,21 +172,6 @@ def _writer(store: Path, preset: str, loaded: Loaded) -> Writer:
         segmenter=loaded.segmenter,
         segmenter_settings=loaded.segmenter_settings,
     )
-
-
-def _crew(load: Load, reading: Reading, workers: int | None, n_tasks: int) -> Crew | Alone:
-    cores = _cores()
-    size = min(cores if workers is None else workers, max(n_tasks, 1))
-    if size == 0:
-        return Alone(load, reading, threads=cores)
-    return Crew(load, reading, size, threads=max(1, cores // size))
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _refuse_lost_roots(roots: Sequence[str], report: IndexReport) -> None:
@@ -230,7 +217,8 @@ def _count(plan: Plan, report: IndexReport) -> None:
     report.unchanged = plan.unchanged
     report.failed_before = plan.failed_before
     report.postponed = plan.postponed
-    report.to_do = len(plan.tasks)
+    report.to_do = report.left = len(plan.tasks)
+    report.new = sum(task.known is None for task in plan.tasks)
     report.gone = len(plan.gone)
 
 
@@ -250,11 +238,11 @@ def _work(
     crew: Crew | Alone,
     writer: Writer,
     report: IndexReport,
-    stop: _Stop,
+    stop: Stop,
     tell: Callable[[Progress], None],
 ) -> None:
     """Runs the tasks and commits their outcomes batch by batch."""
-    batch = _Batch(writer, report)
+    batch = Batch(writer, report)
     stream = crew.outcomes(plan.tasks, stop.asked)
     done = 0
     while True:
@@ -271,119 +259,13 @@ def _work(
         if batch.is_due():
             batch.commit()
         tell(Progress("indexing", done, len(plan.tasks), report.segments, len(report.skipped)))
+    if stop.asked():
+        tell(Progress("stopping", done, len(plan.tasks), report.segments, len(report.skipped)))
     batch.commit()
+    report.left = len(plan.tasks) - done
     report.rejected = writer.rejected
     if not stop.asked():
         tell(Progress("finishing", done, done, report.segments, len(report.skipped)))
         start = time.monotonic()
         writer.finish()
         report.stage_seconds["store"] += time.monotonic() - start
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Outcomes that wait for the next commit."""
-
-    writer: Writer
-    report: IndexReport
-    photos: list[IndexedPhoto] = field(default_factory=list)
-    replaces: list[int] = field(default_factory=list)
-    touched: dict[int, PhotoRow] = field(default_factory=dict)
-    n_bytes: int = 0
-    began: float = field(default_factory=time.monotonic)
-    committed: float = field(default_factory=time.monotonic)
-
-    def take(self, outcome: Outcome) -> None:
-        """Adds an outcome and counts it in the report."""
-        task, indexed, report = outcome.task, outcome.indexed, self.report
-        for stage, seconds in zip(("decode", "segment", "embed"), outcome.seconds, strict=True):
-            report.stage_seconds[stage] += seconds
-        if indexed is None:
-            self._touch(outcome)
-            return
-        row = indexed.photo
-        if row.status != "ok":
-            report.skipped.append(SkippedPhoto(task.photo.full_path, row.status, row.detail))
-            if row.status == "vanished":
-                return  # nothing to remember: the next discovery does not find it
-        else:
-            report.indexed += 1
-            report.changed += task.known is not None
-            report.segments += row.n_segments
-        self.photos.append(indexed)
-        if task.known is not None:
-            self.replaces.append(task.known.photo_id)
-        if indexed.segments is not None and indexed.vectors is not None:
-            self.n_bytes += indexed.vectors.nbytes + sum(map(len, indexed.segments.rles))
-
-    def _touch(self, outcome: Outcome) -> None:
-        """The content is the known one: its row gets the new time, its vectors stay."""
-        known = outcome.task.known
-        assert known is not None, "only known content is the same"
-        row = replace(known, bytes=outcome.n_bytes, mtime_ns=outcome.mtime_ns)
-        if row == known:
-            self.report.unchanged += 1
-        else:
-            self.report.touched += 1
-            self.touched[known.photo_id] = row
-
-    def is_due(self) -> bool:
-        """Whether it is time to commit."""
-        now = time.monotonic()
-        low, high = _COMMIT_SECONDS
-        patience = min(max(low, (now - self.began) / 10), high)
-        return (
-            len(self.photos) + len(self.touched) >= _COMMIT_PHOTOS
-            or self.n_bytes >= _COMMIT_BYTES
-            or now - self.committed >= patience
-        )
-
-    def commit(self) -> None:
-        """Makes the batch durable and begins a new one."""
-        start = time.monotonic()
-        if self.photos:
-            self.writer.add(self.photos, self.replaces)
-        if self.touched:
-            self.writer.rename(self.touched)
-        self.photos, self.replaces, self.touched, self.n_bytes = [], [], {}, 0
-        self.committed = time.monotonic()
-        self.report.stage_seconds["store"] += self.committed - start
-
-
-@dataclass(slots=True)
-class _Stop:
-    """Which signal asked the run to end."""
-
-    signal: int | None = None
-
-    def asked(self) -> bool:
-        """Whether the run should end."""
-        return self.signal is not None
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Stop]:
-    """Turns the first Ctrl-C or SIGTERM into a request to end, the second into the end.
-
-    The second one is raised where the run happens to be, which is safe: a commit is one
-    rename, and leaving the crew kills its workers.
-    """
-    stop = _Stop()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop  # signals belong to the main thread; the caller handles them
-        return
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        if not stop.asked():
-            stop.signal = number
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt
-        else:
-            raise SystemExit(128 + number)
-
-    saved = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in saved.items():
-            signal.signal(number, handler)

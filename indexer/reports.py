@@ -13,7 +13,7 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        stage: "looking", "loading", "indexing" or "finishing".
+        stage: "looking", "loading", "timing", "indexing", "stopping" or "finishing".
         done: Photos done in this run, failed ones included.
         total: Photos to do in this run.
         segments: Segments made so far.
@@ -36,13 +36,43 @@ class SkippedPhoto:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run would make and take, from the headers of its photos and a few timed ones.
+
+    Attributes:
+        looked_at: Photos whose header was read; fewer than `of` when there was no time for all.
+        of: Photos that the run would read.
+        unusable: Those of `looked_at` that cannot be indexed.
+        timed: Photos that were cut and embedded to measure.
+        failed: Those of `timed` that could not be, although their header was fine.
+        workers: Processes that the time holds for.
+        segments: Expected.
+        bytes: Expected size of what is stored.
+        seconds: Expected, loading the models included.
+    """
+
+    looked_at: int
+    of: int
+    unusable: list[SkippedPhoto]
+    timed: int = 0
+    failed: int = 0
+    workers: int = 1
+    segments: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class IndexReport:
     """What a run did.
 
     Attributes:
         found: Photos found below the roots.
+        endings: How many of them have which ending, in lower case.
         to_do: Photos that this run had to read.
+        new: Those of `to_do` that the store does not know.
+        left: Those of `to_do` that a run which was stopped did not come to.
         unchanged: Photos that needed nothing.
         indexed: Photos cut and embedded in this run, those that changed included.
         changed: Photos of `indexed` that took the place of an older row.
@@ -59,11 +89,15 @@ class IndexReport:
         seconds: The whole run, by the clock.
         stage_seconds: Work on decoding, cutting and embedding, summed over the workers, and
             on storing.
+        forecast: Of a dry run that was asked for one.
         stopped_by: Signal that ended the run early, or None.
     """
 
     found: int = 0
+    endings: Counter[str] = field(default_factory=Counter)
     to_do: int = 0
+    new: int = 0
+    left: int = 0
     unchanged: int = 0
     indexed: int = 0
     changed: int = 0
@@ -81,4 +115,5 @@ class IndexReport:
     stage_seconds: dict[str, float] = field(
         default_factory=lambda: {"decode": 0.0, "segment": 0.0, "embed": 0.0, "store": 0.0}
     )
+    forecast: Forecast | None = None
     stopped_by: int | None = None

@@ -93,6 +93,7 @@ class Alone:
     load: Load
     reading: Reading
     threads: int
+    size: int = 0
     _models: tuple[Segmenter, Embedder] | None = None
 
     def __enter__(self) -> Alone:
@@ -282,6 +283,29 @@ class Crew:
         with _threads_limited(self.threads), _interrupts_held():
             process.start()
         theirs.close()
+
+
+def crew_for(load: Load, reading: Reading, workers: int | None, n_tasks: int) -> Crew | Alone:
+    """A crew of a size that fits this machine and the work.
+
+    Args:
+        load: Makes segmenter and embedder in each worker.
+        reading: How files are read.
+        workers: Processes; None is one a core, 0 is none but this one.
+        n_tasks: Files there will be.
+    """
+    cores = _cores()
+    size = min(cores if workers is None else workers, max(n_tasks, 1))
+    if size == 0:
+        return Alone(load, reading, threads=cores)
+    return Crew(load, reading, size, threads=max(1, cores // size))
+
+
+def _cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _cause_of_death(exit_code: int | None) -> str:

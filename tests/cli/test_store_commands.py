@@ -69,6 +69,8 @@ def test_rebuild_leaves_out_what_is_damaged_and_says_so(store, capsys):
     vectors.write_bytes(b"\0" * vectors.stat().st_size)
     assert main(["rebuild"]) == 0
     assert "left out part" in capsys.readouterr().out
+    assert main(["check"]) == 0
+    capsys.readouterr()
     assert main(["info"]) == 0
     assert "segments\t0" in capsys.readouterr().out
 

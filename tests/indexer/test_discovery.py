@@ -120,7 +120,15 @@ def test_a_root_that_is_a_link_gives_its_photos_by_their_real_place(tmp_path):
     (photo,) = discover([tmp_path / "link" / "sub" / "a.jpg"])
     assert photo.full_path == str(tmp_path / "real" / "sub" / "a.jpg")
     (photo,) = discover([tmp_path / "one.jpg"])
-    assert photo.full_path == str(tmp_path / "one.jpg"), "a single photo keeps the name given"
+    assert photo.full_path == str(tmp_path / "real" / "sub" / "a.jpg")
+
+
+def test_a_photo_and_links_to_it_asked_for_together_are_one_photo(tmp_path):
+    touch(tmp_path, "real/a.jpg")
+    for name in ("one.jpg", "two"):
+        (tmp_path / name).symlink_to(tmp_path / "real" / "a.jpg")
+    (photo,) = discover([tmp_path / "one.jpg", tmp_path / "real", tmp_path / "two"])
+    assert photo.full_path == str(tmp_path / "real" / "a.jpg")
 
 
 def test_pipes_sockets_and_devices_are_named_and_never_opened(tmp_path):

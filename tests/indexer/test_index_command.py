@@ -77,7 +77,10 @@ def test_skipped_photos_are_counted_by_reason_and_the_first_ten_listed(folder, c
         (folder / f"words-{number:02d}.jpg").write_bytes(b"no photo")
     (folder / "a.jpg").touch()
     assert index("photos", "--dry-run") == 0
-    assert "16 photos to index of 16 found" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "16 photos found: 13 .jpg, 3 .png" in err
+    assert "13 cannot be indexed: 12 not_an_image, 1 empty" in err
+    assert "3 photos to index: about 12 segments" in err
     assert index("photos") == 0
     err = capsys.readouterr().err
     assert "13 skipped: 12 not_an_image, 1 empty" in err
@@ -187,7 +190,7 @@ def test_a_signal_commits_what_is_done_and_has_its_own_code(
     )
     assert index("photos", "--json") == code
     out, err = capsys.readouterr()
-    assert "stopped; run the same command again to go on" in err and "Traceback" not in err
+    assert "1 photos are left; run the same command again to go on" in err and "Traceback" not in err
     assert json.loads(out)["stopped"] is True
     assert open_snapshot(tmp_path / ".usearch").n_photos == 2
     assert index("photos") == 0

@@ -24,13 +24,14 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from toys import load_mined
 import time
+import indexer.batch
 import indexer.pipeline
 def load(**settings):
     print("worker loads", flush=True)
     time.sleep({loading})
     return load_mined(pause={pause}, **settings)
 if __name__ == "__main__":
-    indexer.pipeline._COMMIT_SECONDS = (0.05, 0.05)
+    indexer.batch._COMMIT_SECONDS = (0.05, 0.05)
     print("started", flush=True)
     report = indexer.pipeline.index_photos(
         [Path({folder!r})], Path({store!r}), load,

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usearch.cli.options import JsonOption, StoreOption
 from usearch.cli.output import json_result, note
 from usearch.errors import ExitCode, StoreError, StoreNotFound, UsageError
+from usearch.settings import setting
 
 if TYPE_CHECKING:
     from indexer.one_photo import Load
-    from indexer.reports import IndexReport, Progress
+    from indexer.reports import IndexReport
     from usearch.store import Snapshot
 
 _DEFAULT_PRESET = "mini"
-_LISTED = 10
+_TIMED = 16
+"""Photos that a dry run cuts and embeds to say how long the rest will take."""
 
 
 def index(
+    context: typer.Context,
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH...", help="Folders with photos, or photos.")
     ],
@@ -59,6 +57,10 @@ def index(
             show_default=False,
         ),
     ] = None,
+    skip_invalid: Annotated[
+        bool,
+        typer.Option("--skip-invalid", help="Leave out wrong entries of --masks, and list them."),
+    ] = False,
     device: Annotated[
         str,
         typer.Option(
@@ -130,7 +132,8 @@ def index(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what there is to do, and do nothing.")
+        bool,
+        typer.Option("--dry-run", help="Say what there is to do and how long it takes, no more."),
     ] = False,
     strict: Annotated[
         bool,
@@ -139,16 +142,17 @@ def index(
         ),
     ] = False,
     skipped: Annotated[
-        bool, typer.Option("--skipped", help=f"List all skipped photos, not the first {_LISTED}.")
+        bool, typer.Option("--skipped", help="List all skipped photos, not the first 10.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
     """Cut photos into segments and store their vectors.
 
     \b
+    usearch index ./photos --dry-run      # what there is to do, and how long it takes
     usearch index ./photos
-    usearch index ./photos --prune        # also forget photos that are gone
-    usearch index ./photos --store big    # not into ./.usearch
+    usearch index ./photos ./scans --prune    # also forget photos that are gone
+    usearch index ./photos --store big        # not into ./.usearch
 
     Runs again where it stopped: photos that are in the store and have not changed are not
     read, moved photos are recognised by their content. Ctrl-C keeps what is done. Photos
@@ -157,15 +161,20 @@ def index(
     PNM; HEIC with the extra `heic`. Hidden files are left out.
     """
     from indexer.pipeline import index_photos
+    from usearch.cli.index_lines import index_document, plan_lines, run_lines
+    from usearch.cli.progress import index_progress
 
     folder = _store_folder(store)
     known = _snapshot_if_any(folder)
-    chosen = preset or (known.preset if known is not None else _DEFAULT_PRESET)
+    if known is not None:  # it keeps what made it, unless the command line insists
+        preset = _typed(context, "preset", preset) or known.preset
+        segmenter = _typed(context, "segmenter", segmenter)
+    chosen = setting("preset", preset)
     cutter = _chosen_segmenter(chosen, segmenter, masks, known)
-    load = _loader(chosen, cutter, masks, device)
-    if not dry_run:
-        note(f"store: {folder}" + ("" if known is not None else " (new)"))
-    with _progress_bar() as progress:
+    load = _loader(chosen, cutter, masks, device, skip_invalid)
+    wrong = _wrong_masks(masks, skip_invalid)
+    note(f"store: {folder}" + ("" if known is not None else " (new)"))
+    with index_progress() as progress:
         report = index_photos(
             paths,
             folder,
@@ -181,16 +190,25 @@ def index(
             verify=verify,
             limit=limit,
             dry_run=dry_run,
+            timed=_TIMED,
             max_pixels=max_pixels,
             allow_truncated=allow_truncated,
             progress=progress,
         )
-    note("\n".join(_summary(report, dry_run=dry_run, all_skipped=skipped)))
+    lines = plan_lines if dry_run else run_lines
+    note("\n".join(lines(report, all_skipped=skipped)))
     if json:
-        json_result("index", _document(report, folder, chosen))
+        values = index_document(report, folder, chosen, dry_run=dry_run)
+        json_result("index", values | {"masks_left_out": wrong})
     code = _exit_code(report, strict)
     if code != ExitCode.DONE:
         raise typer.Exit(code)
+
+
+def _typed(context: typer.Context, name: str, value: str | None) -> str | None:
+    """The value of an option that stands on the command line; None when a setting gave it."""
+    source = context.get_parameter_source(name)
+    return value if source is not None and source.name == "COMMANDLINE" else None
 
 
 def _store_folder(store: Path | None) -> Path:
@@ -237,12 +255,29 @@ def _chosen_segmenter(
     return segmenter
 
 
-def _loader(preset: str, segmenter: str | None, masks: Path | None, device: str) -> Load:
+def _wrong_masks(masks: Path | None, skip_invalid: bool) -> list[str]:
+    """Says which entries of the mask file are left out; one line each."""
+    if not skip_invalid:
+        return []
+    if masks is None:
+        raise UsageError("--skip-invalid is about --masks COCO.json", "leave it out")
+    from indexer.segmenters.coco_masks import describe, read_coco_masks
+    from indexer.segmenters.given import MAX_MASKS
+
+    problems = read_coco_masks(masks, MAX_MASKS, skip_invalid=True).problems
+    if problems:
+        note(f"{masks}: entries left out: {describe(problems)}")
+    return problems
+
+
+def _loader(
+    preset: str, segmenter: str | None, masks: Path | None, device: str, skip_invalid: bool
+) -> Load:
     """What the worker processes call to load their models."""
     from indexer.presets import load_indexer
 
     found = None if masks is None else masks.absolute()
-    return partial(load_indexer, preset, segmenter, device, masks=found)
+    return partial(load_indexer, preset, segmenter, device, masks=found, skip_invalid=skip_invalid)
 
 
 def _default_workers(preset: str, segmenter: str | None) -> int | None:
@@ -253,135 +288,6 @@ def _default_workers(preset: str, segmenter: str | None) -> int | None:
     """
     torch_free = preset == _DEFAULT_PRESET and segmenter != "sam"
     return None if torch_free else 2
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[Progress], None] | None]:
-    """A bar on stderr where that is a terminal that can move its cursor; else nothing."""
-    if sys.stderr is None or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[segments]} segments"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        row = bar.add_task("looking for photos", total=None, rate="", segments=0)
-
-        def show(progress: Progress) -> None:
-            speed = bar.tasks[0].speed
-            bar.update(
-                row,
-                description=_STAGES[progress.stage],
-                total=progress.total or None,
-                completed=progress.done,
-                rate=f"{speed:.1f} photos/s" if speed else "",
-                segments=f"{progress.segments:,}",
-            )
-
-        yield show
-
-
-_STAGES = {
-    "looking": "looking for photos",
-    "loading": "loading the models",
-    "indexing": "indexing",
-    "finishing": "building the index",
-}
-
-
-def _summary(report: IndexReport, *, dry_run: bool, all_skipped: bool) -> list[str]:
-    """The lines for people at the end of a run."""
-    lines = []
-    if report.stopped_by is not None:
-        lines.append("stopped; run the same command again to go on")
-    if dry_run:
-        lines.append(f"{report.to_do:,} photos to index of {report.found:,} found")
-    else:
-        rate = report.indexed / max(report.seconds, 1e-9)
-        lines.append(
-            f"{report.indexed:,} photos indexed, {report.segments:,} segments, "
-            f"{report.seconds:.1f} s" + (f", {rate:.1f} photos/s" if report.indexed else "")
-        )
-    counts = {
-        "unchanged": report.unchanged - sum(report.failed_before.values()),
-        "changed": report.changed,
-        "moved": report.moved,
-        "same content, new time": report.touched,
-        "removed from the store": report.removed,
-        "left for another run (--limit)": report.postponed,
-        "gone, still in the store (--prune removes them)": report.gone,
-        "segments rejected, their vectors were not finite": report.rejected,
-        "links left out (--follow-links)": report.survey.links_left_out,
-    }
-    lines += [f"  {count:,} {what}" for what, count in counts.items() if count]
-    before = sum(report.failed_before.values())
-    if before:
-        reasons = _reasons(report.failed_before)
-        lines.append(f"  {before:,} skipped before and not tried again (--retry): {reasons}")
-    lines += [f"  not listed: {path}: {why}" for path, why in report.survey.unreadable.items()]
-    if report.skipped:
-        reasons = _reasons(Counter(photo.reason for photo in report.skipped))
-        lines.append(f"{len(report.skipped):,} skipped: {reasons}")
-        shown = report.skipped if all_skipped else report.skipped[:_LISTED]
-        lines += [f"  {_one_line(p.path)}: {p.reason}: {_one_line(p.detail)}" for p in shown]
-        if len(shown) < len(report.skipped):
-            lines.append(f"  and {len(report.skipped) - len(shown):,} more (--skipped)")
-    return lines
-
-
-def _reasons(counts: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in counts.most_common())
-
-
-def _one_line(text: str) -> str:
-    from usearch.render.safe_text import printable
-
-    return printable(text)
-
-
-def _document(report: IndexReport, folder: Path, preset: str) -> dict[str, Any]:
-    """The values of `--json`."""
-    return {
-        "store": str(folder.absolute()),
-        "preset": preset,
-        "found": report.found,
-        "to_do": report.to_do,
-        "indexed": report.indexed,
-        "changed": report.changed,
-        "unchanged": report.unchanged,
-        "touched": report.touched,
-        "moved": report.moved,
-        "removed": report.removed,
-        "gone": report.gone,
-        "postponed": report.postponed,
-        "segments": report.segments,
-        "rejected_segments": report.rejected,
-        "skipped": [
-            {"path": _exact(photo.path), "reason": photo.reason, "detail": photo.detail}
-            for photo in report.skipped
-        ],
-        "skipped_before": dict(report.failed_before),
-        "unreadable_folders": {_exact(p): why for p, why in report.survey.unreadable.items()},
-        "links_left_out": report.survey.links_left_out,
-        "seconds": round(report.seconds, 3),
-        "worker_seconds": {k: round(v, 3) for k, v in report.stage_seconds.items()},
-        "stopped": report.stopped_by is not None,
-    }
-
-
-def _exact(path: str) -> str:
-    """A path for JSON; bytes that are no UTF-8 become U+FFFD."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _exit_code(report: IndexReport, strict: bool) -> int:

@@ -22,6 +22,7 @@ _STAGES = {
     "loading": "loading the models",
     "timing": "timing a few photos",
     "indexing": "indexing",
+    "stopping": "stopping, what is done is kept",
     "finishing": "building the index",
 }
 
@@ -136,7 +137,9 @@ class _Lines:
 
 
 def duration(seconds: float) -> str:
-    """A span of time for people: 40 s, 14 min, 3 h 20 min."""
+    """A span of time for people: 0.4 s, 40 s, 14 min, 3 h 20 min."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -19,8 +19,8 @@ def rebuild_store(path: Path) -> list[str]:
     """Repair a store: manifest, damaged parts, derived index.
 
     A damaged manifest is replaced by the one before it. A part with a damaged file is left
-    out, so that the next `usearch index` does its photos again. The index is built anew
-    where one pays. The next writer removes the damaged files.
+    out and removed, so that the next `usearch index` does its photos again. The index is
+    built anew where one pays.
 
     Returns:
         What was done, one line each; empty when there was nothing to do.
@@ -65,6 +65,8 @@ def rebuild_store(path: Path) -> list[str]:
         indexed = ensure_index(snapshot)
         if indexed is not snapshot:
             done.append(f"built the index anew: {indexed.manifest.index}")
+        if done:
+            commits.collect(path)
         return done
     finally:
         lock.release()
