@@ -13,10 +13,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from usearch.errors import UsearchError
 from usearch.serve.endpoints import ROUTES, Service
 from usearch.serve.guard import LOOPBACK, Guard
 from usearch.serve.limits import THUMBNAIL_SIDES, Limits
 from usearch.serve.live import LiveStore
+from usearch.serve.outlines import Outlines
 from usearch.serve.pictures import Pictures
 from usearch.serve.problems import Problem, answer_of
 from usearch.serve.uploads import Uploads
@@ -32,6 +34,9 @@ _KINDS = {
     ".svg": "image/svg+xml",
     ".json": "application/json",
 }
+
+_FORESEEN = (Problem, UsearchError, Exception)
+"""The last one stands for bugs: starlette raises them again, and the guard knows them then."""
 
 
 def build_app(
@@ -58,6 +63,7 @@ def build_app(
         limits=limits,
         uploads=Uploads(limits),
         pictures=Pictures(thumbnails, THUMBNAIL_SIDES[-1]),
+        outlines=Outlines(),
         asking=Workers(limits.threads, limits.waiting, "ask"),
         drawing=Workers(limits.threads, limits.waiting, "draw"),
     )
@@ -72,7 +78,7 @@ def build_app(
     app = Starlette(
         routes=[*ROUTES, *_static_routes()],
         lifespan=lifespan,
-        exception_handlers={HTTPException: _not_routed},
+        exception_handlers={HTTPException: _not_routed, **dict.fromkeys(_FORESEEN, _refused)},
     )
     app.state.service = service
     return Guard(app, limits=limits, hosts=hosts, token=token, cookie=cookie)
@@ -92,6 +98,10 @@ def _file_route(url: str, path: Path) -> Route:
         return Response(data, media_type=kind, headers={"Cache-Control": "no-cache"})
 
     return Route(url, send, methods=["GET"])
+
+
+async def _refused(_request: Request, problem: Exception) -> Response:
+    return answer_of(problem)
 
 
 async def _not_routed(_request: Request, problem: Exception) -> Response:

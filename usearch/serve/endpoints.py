@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from usearch.serve.classmaps import ClassList
     from usearch.serve.limits import Limits
     from usearch.serve.live import LiveStore
+    from usearch.serve.outlines import Outlines
     from usearch.serve.pictures import Pictures
     from usearch.serve.uploads import Uploads
     from usearch.serve.workers import Workers
@@ -38,16 +39,18 @@ class Service:
         limits: Bounds of requests.
         uploads: Pictures given as questions.
         pictures: Resized photos.
+        outlines: Outlines of masks.
         asking: Threads that answer questions.
-        drawing: Threads that read, embed and classify pictures: a page full of thumbnails
+        drawing: Threads that read and embed pictures: a page full of thumbnails
             does not stand in the way of the next question.
-        examples: Words worth a click and their best hits, with the version of the store that they are of.
+        examples: Words worth a click and their best hits, after the version they are of.
     """
 
     live: LiveStore
     limits: Limits
     uploads: Uploads
     pictures: Pictures
+    outlines: Outlines
     asking: Workers
     drawing: Workers
     examples: tuple[int, list[dict[str, Any]]] = (-1, [])
@@ -100,9 +103,11 @@ def _examples(service: Service, opened: OpenStore) -> list[dict[str, Any]]:
     with service.examples_lock:
         version, words = service.examples
         if version != opened.snapshot.version:
+            found = example_answers(opened)
+            outlines = service.outlines.of_hits(hit for _, hit in found)
             words = [
-                {"text": text, "hit": replies.hit_reply(hit, masks=False)}
-                for text, hit in example_answers(opened)
+                {"text": text, "hit": replies.hit_reply(hit, outline)}
+                for (text, hit), outline in zip(found, outlines, strict=True)
             ]
             service.examples = opened.snapshot.version, words
     return words
@@ -136,7 +141,7 @@ def _search(service: Service, asked: requests.SearchRequest) -> dict[str, Any]:
         min_score=asked.min_score,
         everything=asked.all,
     )
-    return replies.answer_reply(answer, asked)
+    return replies.answer_reply(answer, asked, service.outlines)
 
 
 async def reload(request: Request) -> Response:
@@ -173,8 +178,10 @@ async def photo(request: Request) -> Response:
 
 async def segments(request: Request) -> Response:
     """The segments of a photo, with outlines."""
+    outlines = service_of(request).outlines
     found = await _with_photo(
-        request, lambda opened, row: replies.segments_reply(opened.snapshot, row), drawing=True
+        request,
+        lambda opened, row: replies.segments_reply(opened.snapshot, row, outlines),
     )
     return JSONResponse(found)
 
@@ -214,7 +221,7 @@ async def _classify(request: Request, ending: str) -> Any:
             return classmaps.class_map_png(labels, len(classes))
         return classmaps.class_map_values(labels, classes)
 
-    return await _with_photo(request, work, drawing=True)
+    return await _with_photo(request, work)
 
 
 async def _picture(request: Request, sides: tuple[int, ...]) -> Response:

@@ -99,7 +99,7 @@ def jpeg(image: Image) -> bytes:
     from PIL import Image as Pillow
 
     out = io.BytesIO()
-    Pillow.fromarray(image).save(out, "JPEG", quality=86, optimize=True)
+    Pillow.fromarray(image).save(out, "JPEG", quality=86)
     return out.getvalue()
 
 

@@ -87,6 +87,7 @@ def _in_general(problem: Exception) -> Problem:
 
 
 def tell_owner(problem: Exception) -> None:
+    """Write on stderr what went wrong, for whoever started the server."""
     if isinstance(problem, UsearchError):
         lines = f"serve: {problem.message}\n" + (f"  {problem.hint}\n" if problem.hint else "")
     else:

@@ -5,34 +5,39 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from usearch.render.hit_lines import hit_values, json_name
-from usearch.render.outlines import outline_path
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
     from usearch.hits import Hit
+    from usearch.serve.outlines import Outlines
     from usearch.serve.requests import SearchRequest
     from usearch.store import Snapshot
     from usearch.store.parts import PhotoRow
 
 
-def answer_reply(answer: Answer, request: SearchRequest) -> dict[str, Any]:
+def answer_reply(answer: Answer, request: SearchRequest, outlines: Outlines) -> dict[str, Any]:
     """One page of an answer.
 
     Args:
         answer: Asked for one more than is needed: that one says whether there is another page.
         request: What was asked.
+        outlines: Where outlines come from.
     """
     hits, more = _page(answer, request)
+    best = answer.best
     return {
         "question": answer.question,
         "photos": answer.photos,
         "segments": answer.segments,
         "cutoff": answer.cutoff,
         "below": answer.below,
-        "best": None if answer.best is None else hit_reply(answer.best, masks=False),
+        "best": None if best is None else hit_reply(best, outlines.of_hits([best])[0]),
         "offset": request.offset,
         "more": more,
-        "hits": [hit_reply(hit, masks=request.masks) for hit in hits],
+        "hits": [
+            hit_reply(hit, outline, masks=request.masks)
+            for hit, outline in zip(hits, outlines.of_hits(hits), strict=True)
+        ],
     }
 
 
@@ -46,13 +51,13 @@ def _page(answer: Answer, request: SearchRequest) -> tuple[list[Hit], bool]:
     return [hit for hit in answer.hits if hit.photo in shown], len(photos) > last
 
 
-def hit_reply(hit: Hit, *, masks: bool) -> dict[str, Any]:
+def hit_reply(hit: Hit, outline: str, *, masks: bool = False) -> dict[str, Any]:
     """A hit as `usearch query --json` prints it, with its path in the folder and its outline."""
     values = hit_values(hit)
     if not masks:
         del values["rle"]
     values["path"] = json_name(hit.path)
-    values["outline"] = outline_path(hit.rle, hit.mask_size, hit.width, hit.height)
+    values["outline"] = outline
     return values
 
 
@@ -72,26 +77,31 @@ def photo_reply(photo: PhotoRow) -> dict[str, Any]:
     }
 
 
-def segments_reply(snapshot: Snapshot, photo: PhotoRow) -> dict[str, Any]:
+def segments_reply(snapshot: Snapshot, photo: PhotoRow, outlines: Outlines) -> dict[str, Any]:
     """A photo's segments with their outlines, in the order of their ids."""
-    rows = snapshot.rows_of_photo(photo.photo_id)
-    found = []
-    for row in snapshot.stored_segments(rows).to_pylist():
-        rle, size = row["rle"], (row["mask_h"], row["mask_w"])
-        counts = rle if isinstance(rle, bytes) else rle.encode("ascii")
-        found.append(
-            {
-                "segment": row["segment_id"],
-                "box": [round(float(row[name]), 2) for name in ("x0", "y0", "x1", "y1")],
-                "area_share": round(float(row["area_share"]), 6),
-                "segmenter_score": round(float(row["score"]), 6),
-                "parent": row["parent"],
-                "depth": row["depth"],
-                "outline": outline_path(counts, size, photo.width, photo.height),
-            }
-        )
+    rows = snapshot.stored_segments(snapshot.rows_of_photo(photo.photo_id)).to_pylist()
+    masks = [
+        (_as_bytes(row["rle"]), (row["mask_h"], row["mask_w"]), photo.width, photo.height)
+        for row in rows
+    ]
+    found = [
+        {
+            "segment": row["segment_id"],
+            "box": [round(float(row[name]), 2) for name in ("x0", "y0", "x1", "y1")],
+            "area_share": round(float(row["area_share"]), 6),
+            "segmenter_score": round(float(row["score"]), 6),
+            "parent": row["parent"],
+            "depth": row["depth"],
+            "outline": outline,
+        }
+        for row, outline in zip(rows, outlines.of_masks(masks), strict=True)
+    ]
     return {
         "photo": photo.photo_id,
         "photo_size": {"width": photo.width, "height": photo.height},
         "segments": found,
     }
+
+
+def _as_bytes(counts: bytes | str) -> bytes:
+    return counts if isinstance(counts, bytes) else counts.encode("ascii")

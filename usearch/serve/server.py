@@ -29,7 +29,7 @@ def check_exposure(host: str, token: str) -> None:
     if not token and not is_loopback(host):
         raise UsageError(
             f"--host {host} would show the photos to other machines, and there is no token",
-            "add --token, or leave --host out and reach this machine through ssh -L 8765:localhost:8765",
+            "add --token, or leave --host out and come by ssh -L 8765:localhost:8765",
         )
 
 

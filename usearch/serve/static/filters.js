@@ -42,7 +42,7 @@ export function makeFilters(changed) {
   function complain(problem) {
     const box = byId("filter-error");
     box.hidden = !problem;
-    box.textContent = problem ? [problem.message, problem.excerpt, problem.hint].filter(Boolean).join("\n") : "";
+    box.textContent = problem ? [problem.message.replace(/^--where, c/u, "C"), problem.excerpt, problem.hint].filter(Boolean).join("\n") : "";
     controls.where.toggleAttribute("aria-invalid", Boolean(problem));
     if (problem) setOpen(true);
   }

@@ -77,14 +77,13 @@ async function ask() {
   loading?.abort();
   const here = (loading = new AbortController());
   more = false;
-  const began = performance.now();
   document.body.classList.add("busy");
   filters.complain(null);
   try {
     const answer = await api.search(searchBody(state, 0, PAGE), here.signal);
     grid.show(answer.hits, answer.cutoff);
     more = answer.more;
-    report(answer, performance.now() - began);
+    report(answer);
   } catch (problem) {
     if (problem.name !== "AbortError") refuse(problem);
   } finally {
@@ -111,21 +110,20 @@ async function askMore() {
 const nearEnd = () => byId("end").getBoundingClientRect().top < innerHeight + 900;
 
 /** The line above the results, and what to say when there are none. */
-function report(answer, ms) {
+function report(answer) {
   const searched = `${counted(answer.segments, "segment")} of ${counted(answer.photos, "photo")}`;
   if (!answer.segments) {
     note(store?.store.segments ? "The filter leaves nothing to search." : "Nothing is indexed yet: usearch index FOLDER fills the store.");
   } else if (!answer.hits.length) {
     nothing(answer, searched);
   } else {
-    const time = `${Math.max(1, Math.round(ms))} ms`;
     if (state.all) {
       const below = answer.hits.filter((hit) => hit.score < answer.cutoff).length;
       note(below ? "The nearest segments, matching or not. Grey scores are below the cut-off." : `The nearest in ${searched}.`,
         button("Only what matches", () => go({ ...state, all: false })));
     } else {
       const n = answer.hits.length;
-      note(`${answer.more ? "The best matches" : counted(n, "match").replace("matchs", "matches")} in ${searched} · ${time}`);
+      note(`${answer.more ? "The best matches" : counted(n, "match", "matches")} in ${searched}`);
     }
   }
 }
@@ -176,11 +174,11 @@ function welcome() {
   note("");
   grid.show([], 0);
   if (!store) return;
-  const { photos, segments, model } = store.store;
+  const { photos, segments } = store.store;
   const empty = segments === 0;
   byId("welcome").replaceChildren(
     el("h1", { text: "Find things inside your photos" }),
-    el("p", { text: empty ? "Nothing is indexed yet. In a terminal: usearch index FOLDER" : `${counted(photos, "photo")}, cut into ${counted(segments, "segment")} by ${model}. Name anything you hope to see in them.` }),
+    el("p", { text: empty ? "Nothing is indexed yet. In a terminal: usearch index FOLDER" : `${counted(photos, "photo")} in ${counted(segments, "segment")}. Name anything you hope to see in them.` }),
     el("div", { class: "chips" }, ...store.examples.map(({ text }) =>
       el("a", {
         class: "chip", href: address({ ...blank(), q: text }), text,

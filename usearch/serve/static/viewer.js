@@ -71,8 +71,11 @@ export function makeViewer(dialog, { searchBy, close, step }) {
     choose(null);
     shapes.replaceChildren();
     classMap.clear();
+    canvas.style.width = canvas.style.height = "0";
     problem.hidden = true;
-    picture.removeAttribute("src");
+    const large = Math.max(stage.clientWidth, stage.clientHeight) * devicePixelRatio > 1100;
+    picture.src = api.image(id, large ? 2048 : 1024);
+    classMap.show(id);
     [title, folder, facts, about].forEach((part) => { part.textContent = ""; });
     try {
       const [facts_, found] = await Promise.all([api.photo(id, here.signal), api.segments(id, here.signal)]);
@@ -81,9 +84,7 @@ export function makeViewer(dialog, { searchBy, close, step }) {
       describe();
       fit();
       picture.alt = photo.path;
-      picture.src = api.image(id, Math.max(stage.clientWidth, stage.clientHeight) * devicePixelRatio > 1100 ? 2048 : 1024);
       draw();
-      classMap.show(id);
       choose(wanted === null ? null : byNumber(wanted));
       title.focus({ preventScroll: true });
     } catch (refused) {
