@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch.errors import UsageError
-from usearch.questions import Question, Term, Text
+from usearch.questions import Content, Question, Term, Text
 from usearch.scores import Contrast, match_scores
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def ask_questions(questions: Sequence[Question], encode: EncodeTexts, look: Look
     return [_asked(question, known) for question in questions]
 
 
-def _asked(question: Question, known: dict[object, FloatArray]) -> Asked:
+def _asked(question: Question, known: Mapping[Content, FloatArray]) -> Asked:
     vectors = np.stack([known[term.content] for term in question.terms]).astype(np.float32)
     weights = np.array([max(term.weight, 0.0) for term in question.terms], np.float64)
     total = (weights / weights.max()) @ vectors

@@ -157,12 +157,10 @@ class Hits(Sequence[Hit]):
         Raises:
             ModelError: pandas is not installed.
         """
-        try:
-            import pandas  # noqa: F401
-        except ImportError as error:
-            raise ModelError(
-                "pandas is not installed", "pip install pandas, or use .to_arrow()"
-            ) from error
+        import importlib.util
+
+        if importlib.util.find_spec("pandas") is None:
+            raise ModelError("pandas is not installed", "pip install pandas, or use .to_arrow()")
         return self.to_arrow().to_pandas()
 
     def crop(self, index: int, margin: float = 0.0) -> Image:

@@ -96,17 +96,19 @@ def stored_vector(snapshot: Snapshot, photo_id: int, place: Place, name: str) ->
     Raises:
         UsageError: The place lies outside the photo, or on no segment.
     """
+    from usearch.store.parts import numbers
+
     rows = snapshot.rows_of_photo(photo_id)
     if not len(rows):
         return None
     table = snapshot.segments(rows)
-    shares = table["area_share"].to_numpy()
+    shares = numbers(table["area_share"])
     width, height = table["width"][0].as_py(), table["height"][0].as_py()
     if isinstance(place, Picture):
-        return _whole(snapshot, rows, shares, table["depth"].to_numpy())
+        return _whole(snapshot, rows, shares, numbers(table["depth"]))
     if isinstance(place, Region):
         box = clipped(place, width, height, name)
-        boxes = np.stack([table[side].to_numpy() for side in ("x0", "y0", "x1", "y1")], 1)
+        boxes = np.stack([numbers(table[side]) for side in ("x0", "y0", "x1", "y1")], 1)
         overlap = box_overlap(boxes, np.array(box))
         best = int(overlap.argmax())
         return None if overlap[best] < SAME_BOX else _vector(snapshot, rows[best])

@@ -142,12 +142,14 @@ class _Copies:
     """Tells near copies among candidates."""
 
     def __init__(self, snapshot: Snapshot, candidates: Candidates) -> None:
+        from usearch.store.parts import numbers
+
         self._vectors = snapshot.vectors(candidates.rows)
         self._photos = candidates.photos
         table = snapshot.segments(candidates.rows)
-        width, height = table["width"].to_numpy(), table["height"].to_numpy()
+        width, height = numbers(table["width"]), numbers(table["height"])
         sides = (("x0", width), ("y0", height), ("x1", width), ("y1", height))
-        self._boxes = np.stack([table[side].to_numpy() / size for side, size in sides], 1)
+        self._boxes = np.stack([numbers(table[side]) / size for side, size in sides], 1)
 
     def twin(self, place: int, kept: list[int]) -> int | None:
         """Place in `kept` of the hit that a candidate is a near copy of; None for none."""

@@ -138,13 +138,15 @@ def nearest(
 
 def photo_ids(snapshot: Snapshot, rows: RowArray) -> RowArray:
     """Ids of the photos that rows belong to, int64 [n], without reading the segments."""
+    from usearch.store.parts import numbers
+
     ids = np.empty(len(rows), np.int64)
     part_of = np.searchsorted(snapshot.offsets, rows, side="right") - 1
     for at in np.unique(part_of).tolist():
         photos, place = snapshot.parts[at].photos, part_of == at
-        ends = np.cumsum(photos["n_segments"].to_numpy(), dtype=np.int64)
+        ends = np.cumsum(numbers(photos["n_segments"]), dtype=np.int64)
         inside = np.searchsorted(ends, rows[place] - snapshot.offsets[at], side="right")
-        ids[place] = photos["photo_id"].to_numpy()[inside]
+        ids[place] = numbers(photos["photo_id"])[inside]
     return ids
 
 
@@ -158,11 +160,11 @@ def hits_at(
     if not len(candidates):
         return []
     from usearch.store import real_name
-    from usearch.store.parts import take
+    from usearch.store.parts import numbers, take
 
     table = snapshot.segments(candidates.rows).to_pylist()
     photos = snapshot.photos()
-    at = np.searchsorted(photos["photo_id"].to_numpy(), candidates.photos)
+    at = np.searchsorted(numbers(photos["photo_id"]), candidates.photos)
     shot = take(photos.select(["taken_at", "camera"]), at).to_pylist()
     return [
         Hit(
@@ -256,5 +258,7 @@ def _photo_count(snapshot: Snapshot, allowed: RowArray | None) -> int:
     """Photos that are searched: those with segments, among the rows allowed."""
     if allowed is not None:
         return len(np.unique(photo_ids(snapshot, allowed)))
-    counts: npt.NDArray[Any] = snapshot.photos()["n_segments"].to_numpy()
+    from usearch.store.parts import numbers
+
+    counts: npt.NDArray[Any] = numbers(snapshot.photos()["n_segments"])
     return int((counts > 0).sum())

@@ -13,8 +13,6 @@ from usearch.errors import InputError, UsageError
 if TYPE_CHECKING:
     from usearch.questions import AnyOf, Question, Term
 
-_LARGEST_FILE = 64 << 20
-
 
 @dataclass(frozen=True, slots=True)
 class Typed:
@@ -41,7 +39,8 @@ def typed_questions(typed: Typed) -> list[Question | AnyOf]:
         UsageError: The options make no sense together, or nothing is asked.
         InputError: The file of questions cannot be used.
     """
-    from usearch.questions import AnyOf, Question, parse_term
+    from usearch.question_syntax import parse_term
+    from usearch.questions import AnyOf, Question
 
     if len(typed.text) > 1:
         words = " ".join(typed.text)
@@ -68,7 +67,8 @@ def typed_questions(typed: Typed) -> list[Question | AnyOf]:
 
 
 def _pictures(typed: Typed) -> list[Term]:
-    from usearch.questions import Picture, Term, parse_place, place_in
+    from usearch.question_syntax import parse_place, place_in
+    from usearch.questions import Term
 
     if typed.at is not None and typed.box is not None:
         raise UsageError("--at and --box were both given", "a point or a box, not both")
@@ -84,7 +84,7 @@ def _pictures(typed: Typed) -> list[Term]:
             f"{option} {place}: {expected} numbers were expected",
             "--at x,y or --box x,y,width,height, in pixels of the picture as shown",
         )
-    path = Picture(Path(typed.image[0]).expanduser()).path
+    path = Path(typed.image[0]).expanduser()
     return [Term(place_in(path, place), label=f"{typed.image[0]}@{place}")]
 
 
@@ -99,13 +99,15 @@ def _negative(term: Term) -> Term:
 
 
 def _read(name: str) -> list[Term]:
-    from usearch.questions import read_questions
+    from usearch.question_syntax import LARGEST_FILE, read_questions
 
+    if name == "-":
+        if sys.stdin is None:
+            raise InputError("standard input is closed", "give --queries a file")
+        return read_questions(sys.stdin.buffer.read(LARGEST_FILE + 1), "standard input")
     try:
-        if name == "-":
-            return read_questions(sys.stdin.buffer.read(_LARGEST_FILE), "standard input")
         with Path(name).open("rb") as file:
-            return read_questions(file.read(_LARGEST_FILE), name)
+            return read_questions(file.read(LARGEST_FILE + 1), name)
     except OSError as problem:
         raise InputError(
             f"cannot read {name}: {problem.strerror}", "--queries takes a text file, or - for stdin"
