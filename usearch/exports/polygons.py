@@ -28,7 +28,8 @@ def outer_polygons(
         segment: At least one pixel is set.
         size: (height, width) of the photo as shown.
         tolerance: In pixels of the mask grid; 0 runs along the edges of its pixels, and
-            filling the polygons gives the mask with its holes filled.
+            filling the polygons gives the mask with its holes filled, but for those that
+            touch the outside at a corner, which may stay.
 
     Returns:
         At least one array float64 [n, 2] with n >= 3: x, y in pixels of the photo, 0 at the
@@ -46,5 +47,7 @@ def outer_polygons(
         x, y = loop[0]
         if inside[y, x]:
             line = smoothed(loop, tolerance) if tolerance > 0 else loop.astype(np.float64)
+            if len(line) < 3:  # thinner than the tolerance
+                line = loop.astype(np.float64)
             found.append(np.clip((line + corner) * scale, 0, (size[1], size[0])))
     return found
