@@ -8,93 +8,96 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from usearch import classify
-from usearch.errors import InputError, UsageError
-from usearch.masks import rle_to_counts, segments_from_counts
+from usearch.classify import (
+    Classified,
+    Rule,
+    classify_segments,
+    embed_classes,
+    map_values,
+    shares_of,
+    stored_photos,
+)
+from usearch.errors import InputError
 from usearch.render.palette import class_colours, png_palette
 from usearch.serve.problems import Problem, bad_request
 from usearch.text.class_lists import ClassList, parse_classes
-from usearch.text.embed import embed_names
 
 if TYPE_CHECKING:
-    from usearch.classify import ClassMap
     from usearch.opened import OpenStore
-    from usearch.records import Segments
-    from usearch.store import Snapshot
-    from usearch.store.parts import RowArray
 
 
 def listed_classes(lines: Sequence[str], most: int) -> ClassList:
     """Classes of a request, one a line as in a class file: `name, synonym, ...`.
 
     Raises:
+        UsageError: Two lines share a name.
         Problem: 400, they are none, too many, or malformed.
     """
     try:
         classes = parse_classes(lines, "the class list")
-    except (InputError, UsageError) as problem:
+    except InputError as problem:
         raise bad_request(problem.message, problem.hint) from None
     if len(classes) > most:
         raise bad_request(f"{len(classes)} classes; {most} are the limit")
     return classes
 
 
-def photo_class_map(opened: OpenStore, photo_id: int, classes: ClassList) -> ClassMap:
-    """The class of each point of a photo's mask grid, uint8 [h, w]; see `usearch.classify`.
+def classified_photo(
+    opened: OpenStore, photo_id: int, classes: ClassList, unknown: float
+) -> Classified:
+    """The classes of a photo, from what the store holds of it; see `usearch.classify`.
+
+    Args:
+        opened: The store.
+        photo_id: A photo that is there.
+        classes: At most 250, so that a map has 8 bits.
+        unknown: Mean score, 0..1, below which a pixel is unknown; 0 = no pixel is.
 
     Raises:
-        Problem: 404, the photo has no segments in the store.
+        Problem: 404, the photo has no segments.
     """
-    rows = opened.snapshot.rows_of_photo(photo_id)
-    if not len(rows):
+    photo = next(stored_photos(opened.snapshot, [photo_id]), None)
+    if photo is None or not len(photo.segments):
         raise Problem(404, "not_found", f"photo {photo_id} has no segments")
-    flat = [name for names in classes.names for name in names]
-    vectors = embed_names(opened.encoder, flat, opened.templates, opened.cache_dir)
-    ends = np.cumsum([len(names) for names in classes.names])[:-1]
-    probabilities = classify.segment_probabilities(
-        opened.snapshot.vectors(rows), np.split(vectors, ends), opened.calibration.logit_scale
+    texts = embed_classes(
+        classes,
+        opened.encoder,
+        opened.templates,
+        opened.calibration,
+        cache_dir=opened.cache_dir,
     )
-    return classify.class_map(stored_masks(opened.snapshot, rows), probabilities)
+    return classify_segments(photo.segments, photo.vectors, texts, Rule(unknown))
 
 
-def stored_masks(snapshot: Snapshot, rows: RowArray) -> Segments:
-    """Segments of one photo as the segmenter gave them, from their rows (at least one)."""
-    table = snapshot.stored_segments(rows)
-    size = int(table["mask_h"][0].as_py()), int(table["mask_w"][0].as_py())
-    counts = [rle_to_counts(_as_bytes(rle), size) for rle in table["rle"].to_pylist()]
-    return segments_from_counts(counts, size, table["score"].to_numpy())
-
-
-def class_map_png(labels: ClassMap, n_classes: int) -> bytes:
-    """An indexed PNG in the classes' colours; where there is no class it is transparent."""
+def class_map_png(found: Classified) -> bytes:
+    """An indexed PNG in the classes' colours; all that is of no class is transparent."""
     from PIL import Image as Pillow
 
-    picture = Pillow.fromarray(labels.astype(np.uint8), "P")
-    picture.putpalette(png_palette(n_classes))
+    n, labels = found.n_classes, found.map()
+    picture = Pillow.fromarray(np.where(labels < n, labels, map_values(n).none).astype(np.uint8))
+    picture.putpalette(png_palette(n))
     out = io.BytesIO()
-    picture.save(out, "PNG", transparency=classify.no_class_value(n_classes))
+    picture.save(out, "PNG", transparency=map_values(n).none)
     return out.getvalue()
 
 
-def class_map_values(labels: ClassMap, classes: ClassList) -> dict[str, Any]:
-    """Size, covered share, and the classes with their colours and shares, largest first."""
-    shares = classify.class_shares(labels, len(classes))
+def class_map_values(found: Classified, classes: ClassList) -> dict[str, Any]:
+    """Size, shares, and the classes with their colours and shares, largest first."""
+    shares = shares_of(found)
     colours = class_colours(len(classes))
-    found = [
+    listed = [
         {
             "value": value,
             "name": title,
             "colour": "#" + bytes(colours[value]).hex(),
-            "share": round(float(shares[value]), 6),
+            "share": round(float(shares.classes[value]), 6),
         }
         for value, title in enumerate(classes.titles)
     ]
+    height, width = found.map().shape
     return {
-        "size": {"width": labels.shape[1], "height": labels.shape[0]},
-        "covered_share": round(float(shares.sum()), 6),
-        "classes": sorted(found, key=lambda entry: (-entry["share"], entry["value"])),
+        "size": {"width": width, "height": height},
+        "covered_share": round(shares.covered, 6),
+        "unknown_share": round(shares.unknown, 6),
+        "classes": sorted(listed, key=lambda entry: (-entry["share"], entry["value"])),
     }
-
-
-def _as_bytes(counts: bytes | str) -> bytes:
-    return counts if isinstance(counts, bytes) else counts.encode("ascii")

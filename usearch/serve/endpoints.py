@@ -17,8 +17,8 @@ from usearch.serve.limits import IMAGE_SIDES, THUMBNAIL_SIDES
 from usearch.serve.problems import Problem, bad_request
 
 if TYPE_CHECKING:
+    from usearch.classify import Classified
     from usearch.opened import OpenStore
-    from usearch.serve.classmaps import ClassList
     from usearch.serve.limits import Limits
     from usearch.serve.live import LiveStore
     from usearch.serve.outlines import Outlines
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from usearch.serve.uploads import Uploads
     from usearch.serve.workers import Workers
     from usearch.store.parts import PhotoRow
+    from usearch.text.class_lists import ClassList
 
 API = "/api/v1"
 
@@ -198,28 +199,31 @@ async def image(request: Request) -> Response:
 
 async def class_map(request: Request) -> Response:
     """Colours, names and shares of a photo's class map."""
-    return JSONResponse(await _classify(request, "class_map_values"))
+    from usearch.serve.classmaps import class_map_values
+
+    return JSONResponse(await _classify(request, class_map_values))
 
 
 async def class_map_picture(request: Request) -> Response:
     """A photo's class map as an indexed PNG, transparent where there is no class."""
-    return Response(await _classify(request, "class_map_png"), media_type="image/png")
+    from usearch.serve.classmaps import class_map_png
+
+    data = await _classify(request, lambda found, _classes: class_map_png(found))
+    return Response(data, media_type="image/png")
 
 
-async def _classify(request: Request, ending: str) -> Any:
-    from usearch.serve import classmaps
+async def _classify(request: Request, ending: Callable[[Classified, ClassList], Any]) -> Any:
+    from usearch.serve.classmaps import classified_photo, listed_classes
 
     service = service_of(request)
     lines = request.query_params.getlist("class")
-    if sum(map(len, lines)) > service.limits.classes * service.limits.text:
-        raise bad_request("the class list is too long")
-    classes: ClassList = classmaps.listed_classes(lines, service.limits.classes)
+    if any(len(line) > service.limits.text for line in lines):
+        raise bad_request(f"a class has more than {service.limits.text} characters")
+    classes = listed_classes(lines, service.limits.classes)
+    unknown = requests.share(request.query_params.get("unknown", "0"), "unknown")
 
     def work(opened: OpenStore, row: PhotoRow) -> Any:
-        labels = classmaps.photo_class_map(opened, row.photo_id, classes)
-        if ending == "class_map_png":
-            return classmaps.class_map_png(labels, len(classes))
-        return classmaps.class_map_values(labels, classes)
+        return ending(classified_photo(opened, row.photo_id, classes, unknown), classes)
 
     return await _with_photo(request, work)
 

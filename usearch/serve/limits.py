@@ -38,7 +38,7 @@ class Limits:
     terms: int = 16
     hits: int = 200
     reach: int = 2_000
-    classes: int = 255
+    classes: int = 250
     seconds: float = 20.0
     waiting: int = 64
     threads: int = 2

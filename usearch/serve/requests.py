@@ -267,6 +267,16 @@ def _as_number(text: str) -> int | float | str:
     return text
 
 
+def share(text: str, name: str) -> float:
+    """A number from 0 to 1 in a query string.
+
+    Raises:
+        Problem: 400, it is none.
+    """
+    number = _number({name: _as_number(text)}, name, 0.0, 1.0)
+    return 0.0 if number is None else number
+
+
 def photo_number(text: str) -> int:
     """A photo's id in a path.
 
