@@ -59,8 +59,8 @@ def gallery_html(
     sections = []
     for number, answer in enumerate(answers, 1):
         tiles = []
-        for hit in answer.hits:
-            tile_id = f"h{number}-{hit.rank}"
+        for place, hit in enumerate(answer.hits, 1):
+            tile_id = f"h{number}-{place}"
             tiles.append(_tile(answer, hit, tile_id, photos[hit.image], ids, links, aspects))
         sections.append(_section(answer, number, tiles, alone=len(answers) == 1))
     shown = any(photo.uri for photo in photos.values())
@@ -92,7 +92,7 @@ def gallery_html(
 <main>
 {"".join(sections)}</main>
 <footer><p>{_footer(answers, photos)}</p></footer>
-{_store_of(photos, ids) + _DIALOG if shown else ""}\
+{_store_of(photos, ids) + _asset("dialog.html") if shown else ""}\
 {f"<script>{script}</script>" if shown else ""}
 </body>
 </html>
@@ -148,15 +148,14 @@ def _tile(
     aspect = str(round(100 * min(2.5, max(0.5, wide / high))))
     aspects.add(aspect)
     command = f"usearch query --segment {hit.segment}"
-    caption = (
-        f'<div class="cap"><span class="score {_strength(hit.score, answer.cutoff)}">{hit.score:.2f}</span>'
-        f"{_path(hit.path)}</div>\n"
+    score = f'<span class="score {_strength(hit.score, answer.cutoff)}">{hit.score:.2f}</span>'
+    caption = f'<div class="cap">{score}{_path(hit.path)}</div>'
+    more = (
         f'<button class="copy" type="button" title="{command}" '
         f'aria-label="copy the command for more like hit {hit.rank}">more like this</button>'
     )
     if not photo.uri:
         inner = f'<div class="gone"><p>{_text(photo.problem)}</p></div>'
-        caption = caption[: caption.index("\n")]
         return f'<li class="tile a{aspect}">{inner}\n{caption}</li>\n'
     label = (
         f"{answer.question}: hit {hit.rank} of {len(answer.hits)}, score {hit.score:.2f}, "
@@ -174,7 +173,7 @@ def _tile(
         f'<defs><path id="{tile_id}-o" vector-effect="non-scaling-stroke" d="{outline}"/></defs>'
         f'<use href="#{ids[hit.image]}"/>'
         + "".join(f'<use class="{c}" href="#{tile_id}-o"/>' for c in ("dim", "halo", "edge"))
-        + f"</svg></button>\n{caption}</li>\n"
+        + f"</svg></button>\n{caption}\n{more}</li>\n"
     )
 
 
@@ -244,40 +243,11 @@ def _store_of(photos: dict[str, Embedded], ids: dict[str, str]) -> str:
     return f'<svg class="unseen" aria-hidden="true" focusable="false"><defs>{images}</defs></svg>\n'
 
 
-_DIALOG = """\
-<dialog id="large" aria-label="the picture, large">
-<div class="stage" id="stage">
-<svg id="picture" role="img" aria-label="" viewBox="0 0 1 1">
-<defs><path id="outline" vector-effect="non-scaling-stroke"/></defs>
-<use id="photo"/><use class="dim" href="#outline"/><use class="halo" href="#outline"/>\
-<use class="edge" href="#outline"/>
-</svg>
-<button class="step" id="back" type="button" aria-label="the hit before">‹</button>
-<button class="step" id="next" type="button" aria-label="the next hit">›</button>
-</div>
-<div class="panel">
-<button id="close" type="button" aria-label="close" autofocus>×</button>
-<p class="facts" id="where" aria-live="polite"></p>
-<h2 id="asked"></h2>
-<button class="button" id="lines" type="button" aria-pressed="true">outline</button>\
-<button class="button" id="zoom" type="button" aria-pressed="false">close-up</button>
-<dl id="facts"></dl>
-<a class="button" id="original" hidden>open the original</a>
-<h3>more like this</h3>
-<code id="command"></code>
-<button class="button" id="take" type="button">copy</button>
-<p class="keys"><kbd>←</kbd> <kbd>→</kbd> other hits · <kbd>o</kbd> outline · <kbd>z</kbd> close-up · \
-<kbd>c</kbd> copy · <kbd>Esc</kbd> back</p>
-</div>
-</dialog>
-<div id="said" role="status"></div>
-"""
-
-
 def _path(path: str) -> str:
     folder, slash, name = path.rpartition("/")
     ahead = f'<span class="dir">{_text(folder + slash)}</span>' if folder else ""
-    return f'<span class="path" title="{_text(path)}">{ahead}<span class="file">{_text(name)}</span></span>'
+    last = f'<span class="file">{_text(name)}</span>'
+    return f'<span class="path" title="{_text(path)}">{ahead}{last}</span>'
 
 
 def _strength(score: float, cutoff: float) -> str:

@@ -84,15 +84,20 @@ def _data_uri(picture: Pillow.Image, room: int) -> str:
     """The best JPEG of at most `room` characters, or the smallest."""
     from PIL import Image as Pillow
 
-    uri = ""
-    for side, quality in _STEPS:
-        if uri and side >= max(picture.size):
+    uri, tried = "", 0
+    for step, quality in _STEPS:
+        side = min(step, max(picture.size))
+        if side == tried:
+            continue
+        # Bytes go with pixels: what would take far too many of them is not even tried.
+        if uri and len(uri) * (side / tried) ** 2 > 2 * room and step != _STEPS[-1][0]:
             continue
         smaller = picture.copy()
         smaller.thumbnail((side, side), Pillow.Resampling.LANCZOS)
         out = io.BytesIO()
         smaller.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
         uri = "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+        tried = side
         if len(uri) <= room:
             break
     return uri
