@@ -19,6 +19,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "compact": "Merge parts and drop what was removed.",
     },
     "Around it": {
+        "doctor": "Say what is right and wrong with this installation.",
         "models": "List, fetch and verify the models.",
         "config": "Print every setting, its value, and who set it.",
     },
