@@ -11,13 +11,10 @@ import numpy.typing as npt
 
 from usearch.errors import UsageError
 from usearch.questions import Content, Question, Term, Text
-from usearch.scores import Contrast, match_scores
+from usearch.scores import Contrast, match_scores, visual_scores
 
 if TYPE_CHECKING:
     from usearch.records import FloatArray
-
-LOOK_SLOPE, LOOK_EVEN = 12.0, 0.8
-"""Of the curve of `look_scores`: its slope, and the cosine with even odds."""
 
 CLEARLY = 4.0
 """How much likelier what was asked for must be than what was not wanted."""
@@ -104,21 +101,7 @@ def term_scores(
     """How likely each segment shows one term, by the kind of the term: float64 [n] in 0..1."""
     if isinstance(term.content, Text):
         return match_scores(vector, vectors, contrast)
-    return look_scores(vectors @ vector)
-
-
-def look_scores(cosines: FloatArray) -> npt.NDArray[np.float64]:
-    """How likely segments show the same kind of thing as a segment of a picture.
-
-    Two segments have no vocabulary to compete with: a logistic curve over their cosine.
-
-    Args:
-        cosines: Of segments with the one asked for, [n].
-    """
-    scores: npt.NDArray[np.float64] = 0.5 * (
-        1.0 + np.tanh(0.5 * LOOK_SLOPE * (cosines.astype(np.float64) - LOOK_EVEN))
-    )
-    return scores
+    return visual_scores(vector, vectors, contrast.calibration)
 
 
 def unwanted(asked: Asked, vectors: FloatArray, contrast: Contrast) -> npt.NDArray[np.bool_]:

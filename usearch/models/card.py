@@ -31,7 +31,7 @@ class ModelCard:
         files: SHA-256, hex, of each file by name.
         logit_scale: Multiplies cosines before a softmax.
         templates: Name of the template set that its texts are put through.
-        calibration: Constants of the score (slope, bias, cutoff).
+        calibration: Constants of the score, by their names in `presets.Calibration`.
         about: Sources, terms, figures and limits, as plain JSON values.
     """
 

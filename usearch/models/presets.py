@@ -22,14 +22,24 @@ PRESETS = (DEFAULT_PRESET, *TORCH_PRESETS)
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How a cosine becomes a score that people can read.
+    """How a cosine becomes a score that people can read; docs/scores.md says why so.
+
+    The cut-offs are for a search among `usearch.scores.USUAL_SEGMENTS` segments.
 
     Attributes:
         logit_scale: Multiplies cosines before the softmax against the background.
-        slope: Of the logistic map from the log odds of the share to the score.
-        bias: Of the same map.
-        cutoff: Score below which a hit counts as no match.
-        background: Names that a query competes with.
+        slope: Of the logistic curve from the log odds of a text's share to the score.
+        bias: Of the same curve.
+        cutoff: Score below which a hit of a text counts as no match.
+        background: Names that a text competes with.
+        cutoff_growth: How much the logit of the cut-off rises when there are e times as many
+            segments to choose from.
+        look_slope: Of the logistic curve from the cosine of two segments to the score.
+        look_bias: Of the same curve.
+        look_cutoff: As `cutoff`, for questions with a segment.
+        look_cutoff_growth: As `cutoff_growth`, for questions with a segment.
+        calibrated: Whether the constants were fitted on photos with known content. Without
+            that a score is the plain share, and no hit is left out for it.
     """
 
     logit_scale: float
@@ -37,6 +47,12 @@ class Calibration:
     bias: float
     cutoff: float
     background: tuple[str, ...]
+    cutoff_growth: float = 0.0
+    look_slope: float = 12.0
+    look_bias: float = -9.6
+    look_cutoff: float = 0.0
+    look_cutoff_growth: float = 0.0
+    calibrated: bool = False
 
 
 @cache
@@ -90,9 +106,17 @@ def preset_calibration(preset: str) -> Calibration:
         if line.strip()
     )
     if preset == DEFAULT_PRESET:
-        c = card.calibration
-        return Calibration(card.logit_scale, c["slope"], c["bias"], c["cutoff"], background)
+        return card_calibration(card, background)
     return Calibration(100.0 if preset == "clip" else 30.0, 1.0, 0.0, 0.0, background)
+
+
+def card_calibration(card: ModelCard, background: tuple[str, ...]) -> Calibration:
+    """Score constants of a bundled model: those fitted on photos once its card has them."""
+    fitted = card.calibration
+    if "look_slope" not in fitted:
+        plain = {key: fitted[key] for key in ("slope", "bias", "cutoff")}
+        return Calibration(card.logit_scale, **plain, background=background)
+    return Calibration(card.logit_scale, **fitted, background=background, calibrated=True)
 
 
 def _torch_text_encoder(preset: str) -> TextEncoder:
