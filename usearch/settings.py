@@ -72,6 +72,13 @@ SETTINGS: dict[str, Setting] = {
         Setting("top", "count", "the most hits to print", 10),
         Setting("per_image", "count", "the most hits of one photo", unset="as many as there are"),
         Setting("min_score", "share", "score below which nothing matches", unset="the preset's"),
+        Setting(
+            "preview",
+            "word",
+            "how a terminal shows pictures of hits",
+            "auto",
+            choices=("auto", "kitty", "iterm2", "sixel", "blocks", "none"),
+        ),
         Setting("models", "folder", "where weights are looked for first", unset="the user's cache"),
         Setting(
             "sam", "word", "which SAM cuts", "vit-h", choices=("vit-b", "vit-l", "vit-h")

@@ -272,3 +272,9 @@ def test_the_size_of_a_cell_is_asked_of_the_driver_and_doubted():
     finally:
         os.close(ours)
     assert cell_size(io.StringIO()) == CELL
+
+
+def test_the_setting_knows_the_same_protocols():
+    from usearch.settings import SETTINGS
+
+    assert SETTINGS["preview"].choices == ("auto", *PROTOCOLS)

@@ -103,8 +103,13 @@ def query(
         bool, typer.Option("--explain", help="Show what each hit is made of.")
     ] = False,
     preview: Annotated[
-        bool | None,
-        typer.Option("--preview/--no-preview", help="Pictures in the table.", show_default=False),
+        str | None,
+        typer.Option(
+            "--preview",
+            metavar="HOW",
+            help="Pictures beside the hits on a terminal: kitty, iterm2, sixel, blocks, none.",
+            show_default="what the terminal can show",
+        ),
     ] = None,
     json: JsonOption = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line.")] = False,

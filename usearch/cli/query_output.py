@@ -30,7 +30,7 @@ class Output:
     csv: bool = False
     paths: bool = False
     null: bool = False
-    preview: bool | None = None
+    preview: str | None = None
     explain: bool = False
     crops: Path | None = None
     cutout: bool = False
@@ -74,8 +74,6 @@ def check_output(output: Output) -> None:
     for name, option, needed, with_option in needs:
         if getattr(output, name) and not getattr(output, needed):
             raise UsageError(f"{option} goes with {with_option}", f"add {with_option}")
-    if output.preview and chosen:
-        raise UsageError(f"--preview and {chosen[0]}: previews stand in the table", "choose one")
     files = [file for file in (output.html, output.coco, output.parquet) if file is not None]
     if len(set(files)) < len(files):
         raise UsageError("two files have the same name", "give each its own")
@@ -189,7 +187,7 @@ def _print_tables(
     answers: Sequence[Answer],
     explained: Sequence[Sequence[Explanation]],
 ) -> None:
-    protocol = "none" if output.preview is False or output.explain else _protocol()
+    protocol = "none" if output.explain else _protocol(output.preview)
     for i, answer in enumerate(answers):
         if answer.hits and protocol != "none":
             from usearch.render.terminal_hits import print_hits
@@ -207,10 +205,11 @@ def _print_tables(
                 result(line)
 
 
-def _protocol() -> Protocol:
+def _protocol(given: str | None) -> Protocol:
     from usearch.render.terminal_pictures import picture_protocol
+    from usearch.settings import setting
 
-    return picture_protocol(os.environ, sys.stdout)
+    return picture_protocol(os.environ, sys.stdout, setting("preview", given))
 
 
 def _print_lines(
