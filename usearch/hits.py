@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from usearch.errors import InputError, ModelError
+from usearch.errors import InputError, ModelError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from usearch.records import FloatArray, Image
+
+Sort = Literal["score", "date", "path"]
+"""Orders of hits beside that of their ranks."""
 
 ReadPhoto: TypeAlias = "Callable[[str, int], Image]"
 """Gives a photo's pixels, uint8 [H, W, 3] as shown, from its path and the longest side wanted."""
@@ -157,10 +160,7 @@ class Hits(Sequence[Hit]):
         Raises:
             ModelError: pandas is not installed.
         """
-        import importlib.util
-
-        if importlib.util.find_spec("pandas") is None:
-            raise ModelError("pandas is not installed", "pip install pandas, or use .to_arrow()")
+        require_pandas()
         return self.to_arrow().to_pandas()
 
     def crop(self, index: int, margin: float = 0.0) -> Image:
@@ -204,6 +204,37 @@ class Hits(Sequence[Hit]):
         from usearch.render.notebook import hits_html
 
         return hits_html(self)
+
+
+def check_sort(sort: str | None) -> None:
+    """Refuse an order that there is not.
+
+    Raises:
+        UsageError: It is no `Sort`.
+    """
+    if sort not in (None, *get_args(Sort)):
+        raise UsageError(f"hits cannot be sorted by {sort!r}", "score, date or path")
+
+
+def in_order(hits: Iterable[Hit], sort: Sort | None) -> list[Hit]:
+    """The same hits in another order; photos without a date come last. Ranks stay."""
+    if sort == "score":
+        return sorted(hits, key=lambda hit: -hit.score)
+    if sort == "date":
+        return sorted(hits, key=lambda hit: (hit.taken_at is None, hit.taken_at or ""))
+    return sorted(hits, key=lambda hit: hit.image) if sort == "path" else list(hits)
+
+
+def require_pandas() -> None:
+    """Refuse to go on without pandas.
+
+    Raises:
+        ModelError: It is not installed.
+    """
+    import importlib.util
+
+    if importlib.util.find_spec("pandas") is None:
+        raise ModelError("pandas is not installed", "pip install pandas, or use .to_arrow()")
 
 
 def _row(hit: Hit) -> dict[str, Any]:

@@ -6,15 +6,23 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
 from usearch.answers import Answer
-from usearch.errors import InputError, UsageError
-from usearch.hits import Hits
+from usearch.errors import UsageError
+from usearch.hits import Hits, Sort, check_sort, in_order
 from usearch.models import presets
-from usearch.questions import AnyOf, Askable, Question, SegmentId, Term, Text, as_question
+from usearch.questions import (
+    AnyOf,
+    Askable,
+    Question,
+    SegmentId,
+    Term,
+    Text,
+    as_question,
+)
 from usearch.ranking import RowArray, Wanted
 from usearch.scores import Contrast, load_contrast
 from usearch.search import Found, require_same_space, search
@@ -22,16 +30,28 @@ from usearch.store import find_store, open_snapshot
 from usearch.text.templates import TEMPLATES
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from usearch.asked import Asked
+    from usearch.class_answers import CollectionClasses, ImageClasses
+    from usearch.classify import ClassTexts
     from usearch.explain import Explanation
     from usearch.models.presets import Calibration
-    from usearch.records import FloatArray
+    from usearch.records import FloatArray, Image
     from usearch.store import Snapshot
     from usearch.text import TextEncoder
 
-Sort = Literal["score", "date", "path"]
 
-_TEXT_HINT = "give a picture; words that look like a path get a backslash in front"
+class AskOptions(TypedDict, total=False):
+    """What `OpenStore.ask` takes beside the question, by name."""
+
+    where: str | None
+    per_image: int | None
+    group: bool
+    dedupe: bool
+    min_score: float | None
+    everything: bool
+    sort: Sort | None
 
 
 class OpenStore:
@@ -123,25 +143,20 @@ class OpenStore:
         )[0]
 
     def ask_each(
-        self,
-        questions: Sequence[Askable],
-        k: int = 10,
-        *,
-        where: str | None = None,
-        per_image: int | None = None,
-        group: bool = False,
-        dedupe: bool = False,
-        min_score: float | None = None,
-        everything: bool = False,
-        sort: Sort | None = None,
+        self, questions: Sequence[Askable], k: int = 10, **options: Unpack[AskOptions]
     ) -> list[Answer]:
-        """An answer for each of several questions, as `ask` gives it."""
+        """An answer for each of several questions; options as for `ask`."""
+        min_score, where = options.get("min_score"), options.get("where")
+        sort = options.get("sort")
         cutoff = self.calibration.cutoff if min_score is None else min_score
-        wanted = Wanted(k, cutoff, per_image, group, dedupe)
-        if everything:
-            wanted = Wanted(k, None, per_image, group, dedupe)
-        if sort not in (None, "score", "date", "path"):
-            raise UsageError(f"hits cannot be sorted by {sort!r}", "score, date or path")
+        wanted = Wanted(
+            k,
+            None if options.get("everything") else cutoff,
+            options.get("per_image"),
+            options.get("group", False),
+            options.get("dedupe", False),
+        )
+        check_sort(sort)
         allowed = None if where is None else self.rows_where(where)
         asked = [as_question(question) for question in questions]
         flat = [one for question in asked for one in _parts(question)]
@@ -170,6 +185,91 @@ class OpenStore:
 
         rows = [segment_row(self.snapshot, hit.segment) for a in answers for hit in a.hits]
         return self.snapshot.vectors(np.array(rows, np.int64))
+
+    def segment(
+        self,
+        image: str | PathLike[str] | Image,
+        classes: Iterable[str] | PathLike[str],
+        *,
+        background: Iterable[str] = (),
+        unknown: float = 0.0,
+    ) -> ImageClasses:
+        """A class for every pixel of a photo, by the rule of `usearch segment`.
+
+        Args:
+            image: A photo's path, or its pixels, uint8 [H, W, 3] RGB. A photo that the store
+                holds is answered from its vectors and not opened but for its hash.
+            classes: Names ("cup, mug" has a synonym, "cup > handle" is a part), or the `Path`
+                of a class file.
+            background: Names that compete with the classes and become no class.
+            unknown: Score below which a pixel is unknown, 0..1; 0 = none is.
+
+        Raises:
+            InputError: The photo or the class list cannot be used.
+            ModelError: A model of the preset cannot be loaded.
+        """
+        from usearch import class_answers
+        from usearch.classify import Rule
+        from usearch.seen_pictures import photo_at
+
+        texts, rule = self._class_texts(classes, background), Rule(unknown)
+        if isinstance(image, np.ndarray):
+            size = image.shape[0], image.shape[1]
+            return class_answers.classes_of_image(image, size, *self.image_side, texts, rule)
+        seen = photo_at(self.snapshot, Path(image))
+        if isinstance(seen, int):
+            return class_answers.classes_of_stored(self.snapshot, seen, texts, rule)
+        size = seen.height, seen.width
+        return class_answers.classes_of_image(seen.image, size, *self.image_side, texts, rule)
+
+    def classify(
+        self,
+        classes: Iterable[str] | PathLike[str],
+        *,
+        where: str | None = None,
+        background: Iterable[str] = (),
+        unknown: float = 0.0,
+    ) -> CollectionClasses:
+        """The shares of classes in every photo of the store; no photo is opened.
+
+        Args:
+            classes: As for `segment`.
+            where: A filter over segments and photos; docs/filters.md.
+            background: As for `segment`.
+            unknown: As for `segment`.
+
+        Raises:
+            InputError: The class list cannot be used.
+            UsageError: The filter makes no sense.
+        """
+        from usearch import class_answers
+        from usearch.classify import Rule
+
+        rows = None if where is None else self.rows_where(where)
+        texts = self._class_texts(classes, background)
+        return class_answers.classes_of_store(self.snapshot, texts, Rule(unknown), rows)
+
+    def info(self) -> dict[str, object]:
+        """What the store holds, as plain JSON values."""
+        return self.snapshot.info()
+
+    def sql(self, statement: str) -> pa.Table:
+        """SQL over the tables `photos` and `segments`, read-only.
+
+        For statements of one's own: never build one from text of others, filter with `where`.
+
+        Raises:
+            UsageError: DuckDB refuses the statement.
+        """
+        import duckdb
+        import pyarrow as pa
+
+        try:
+            with self.snapshot.connect() as connection:
+                found = connection.sql(statement)
+                return pa.table({}) if found is None else found.to_arrow_table()
+        except duckdb.Error as problem:
+            raise UsageError(f"the statement failed: {problem}") from problem
 
     def rows_where(self, where: str) -> RowArray:
         """Rows of the segments that a filter lets through, int64.
@@ -235,54 +335,39 @@ class OpenStore:
         return embed_names(self.encoder, texts, self.templates, self.cache_dir)
 
     def _look(self, term: Term) -> FloatArray:
-        from usearch import picture_terms
+        from usearch.picture_terms import segment_vector
+        from usearch.seen_pictures import place_vector
 
         content = term.content
         if isinstance(content, SegmentId):
-            return picture_terms.segment_vector(self.snapshot, content.id)
+            return segment_vector(self.snapshot, content.id)
         assert not isinstance(content, Text)
-        return self._place_vector(content)
+        return place_vector(self.snapshot, content, lambda: self.image_side)
 
-    def _place_vector(self, place: Any) -> FloatArray:
-        from indexer.photos import PhotoError, decode, hash_file
-        from usearch import picture_terms
-        from usearch.render.safe_text import printable
+    def _class_texts(
+        self, classes: Iterable[str] | PathLike[str], background: Iterable[str]
+    ) -> ClassTexts:
+        from usearch.class_answers import class_list
+        from usearch.classify import embed_classes
 
-        name = printable(str(place.path))
-        try:
-            content = hash_file(place.path)
-        except PhotoError as error:
-            content, problem = "", error
-        photo = picture_terms.known_photo(self.snapshot, place.path, content)
-        if photo is not None:
-            stored = picture_terms.stored_vector(self.snapshot, photo, place, name)
-            if stored is not None:
-                return stored
-        if not content:
-            missing = "there is no such file" if problem.reason == "vanished" else problem.detail
-            raise InputError(f"{name}: {missing}", _TEXT_HINT)
-        try:
-            decoded = decode(place.path)
-        except PhotoError as error:
-            raise InputError(f"{name}: {error.detail}") from error
-        shown = picture_terms.ShownPhoto(name, decoded.image, decoded.width, decoded.height)
-        return picture_terms.embedded_vector(shown, place, *self.image_side)
+        contrast = list(background)
+        return embed_classes(
+            class_list(classes),
+            self.encoder,
+            self.templates,
+            self.calibration,
+            background=class_list(contrast) if contrast else None,
+            cache_dir=self.cache_dir,
+        )
 
     def _answer(
         self, question: Question | AnyOf, found: Found, cutoff: float, sort: Sort | None
     ) -> Answer:
         from usearch.stored_photos import photo_reader
 
-        hits = found.hits
-        if sort == "score":
-            hits = sorted(hits, key=lambda hit: -hit.score)
-        elif sort == "date":
-            hits = sorted(hits, key=lambda hit: (hit.taken_at is None, hit.taken_at or ""))
-        elif sort == "path":
-            hits = sorted(hits, key=lambda hit: hit.image)
         return Answer(
             question=question.label,
-            hits=Hits(hits, photo_reader(self.snapshot)),
+            hits=Hits(in_order(found.hits, sort), photo_reader(self.snapshot)),
             cutoff=cutoff,
             below=found.below,
             best=found.best,
