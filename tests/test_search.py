@@ -24,7 +24,11 @@ NO_CONTRAST = Contrast(
     np.zeros((0, DIM), np.float32),
     Calibration(logit_scale=10.0, slope=1.0, bias=-5.0, cutoff=0.5, background=()),
 )
-EVERYTHING = {"cutoff": None}
+
+
+def every(k, **options):
+    """Wanted is the nearest, matching or not."""
+    return Wanted(k, everything=True, **options)
 
 
 def scaled(rows):
@@ -75,7 +79,7 @@ def ids(snapshot, rows):
 
 def test_hits_are_ranked_by_cosine_and_numbered_from_one(snapshot):
     query = unit(np.random.default_rng(0), 1)
-    found = search(snapshot, asked(query), Wanted(5, None), NO_CONTRAST)
+    found = search(snapshot, asked(query), every(5), NO_CONTRAST)
     rows, cosines = by_hand(snapshot, query)
     assert [hit.rank for hit in found.hits] == [1, 2, 3, 4, 5]
     assert [hit.segment for hit in found.hits] == ids(snapshot, rows[:5])
@@ -83,9 +87,7 @@ def test_hits_are_ranked_by_cosine_and_numbered_from_one(snapshot):
 
 
 def test_a_hit_says_where_it_is_and_what_is_known_of_its_photo(snapshot):
-    hit = search(
-        snapshot, asked(unit(np.random.default_rng(0), 1)), Wanted(1, None), NO_CONTRAST
-    ).hits[0]
+    hit = search(snapshot, asked(unit(np.random.default_rng(0), 1)), every(1), NO_CONTRAST).hits[0]
     [stored] = (
         snapshot.segments(snapshot.rows_of_photo(hit.photo))
         .filter([i == hit.segment for i in ids(snapshot, snapshot.rows_of_photo(hit.photo))])
@@ -119,7 +121,7 @@ def test_there_are_never_fewer_hits_than_asked_for_where_the_store_has_them(
         taken[photo_id] = taken.get(photo_id, 0) + 1
         if per_image is None or taken[photo_id] <= per_image:
             expected.append(place)
-    found = search(snapshot, asked(query), Wanted(k, None, per_image), NO_CONTRAST, allowed)
+    found = search(snapshot, asked(query), every(k, per_image=per_image), NO_CONTRAST, allowed)
     assert [hit.segment for hit in found.hits] == ids(snapshot, rows[expected[:k]])
     np.testing.assert_allclose([hit.cosine for hit in found.hits], cosines[expected[:k]], atol=1e-3)
     assert (found.segments, found.photos) == (len(rows), len(taken))
@@ -142,7 +144,7 @@ def test_there_are_never_fewer_matches_than_asked_for_where_the_store_has_them(
 
 def test_several_questions_give_one_ranking_and_each_hit_says_which_it_answers(snapshot):
     query = unit(np.random.default_rng(5), 2)
-    hits = search(snapshot, asked(query), Wanted(40, None), NO_CONTRAST).hits
+    hits = search(snapshot, asked(query), every(40), NO_CONTRAST).hits
     for hit in hits:
         vector = snapshot.vectors(snapshot.rows_of_photo(hit.photo))[hit.segment % 65536]
         assert hit.matched == f"q{(query @ vector).argmax()}"
@@ -158,7 +160,7 @@ def test_one_question_needs_no_name(snapshot):
 def test_more_questions_than_are_looked_up_at_once_give_the_same_ranking(snapshot):
     query = unit(np.random.default_rng(6), 150)
     rows, _ = by_hand(snapshot, query)
-    found = search(snapshot, asked(query), Wanted(20, None), NO_CONTRAST)
+    found = search(snapshot, asked(query), every(20), NO_CONTRAST)
     assert [hit.segment for hit in found.hits] == ids(snapshot, rows[:20])
 
 
@@ -166,7 +168,7 @@ def test_photos_are_ranked_by_their_best_segment_and_stand_together(snapshot):
     query = unit(np.random.default_rng(7), 1)
     rows, _ = by_hand(snapshot, query)
     photos = list(dict.fromkeys(photo_ids(snapshot, rows).tolist()))
-    hits = search(snapshot, asked(query), Wanted(4, None, 2, group=True), NO_CONTRAST).hits
+    hits = search(snapshot, asked(query), every(4, per_image=2, group=True), NO_CONTRAST).hits
     assert list(dict.fromkeys(hit.photo for hit in hits)) == photos[:4]
     for number in photos[:4]:
         mine = [hit for hit in hits if hit.photo == number]
@@ -182,7 +184,7 @@ def test_what_is_likelier_unwanted_is_left_out_and_the_rest_keeps_its_order(snap
     # Odds are those of a logistic curve of ten times the cosine: four to one are asked for.
     kept = rows[10 * (vectors @ wanted - vectors @ other) >= np.log(4)]
     [one] = asked([wanted, other], 1.0, -1.0)
-    found = search(snapshot, [one], Wanted(99, None), NO_CONTRAST)
+    found = search(snapshot, [one], every(99), NO_CONTRAST)
     assert 0 < len(kept) < len(rows)
     assert [hit.segment for hit in found.hits] == ids(snapshot, kept)
     np.testing.assert_allclose(one.vector, wanted, atol=1e-6)
@@ -191,7 +193,7 @@ def test_what_is_likelier_unwanted_is_left_out_and_the_rest_keeps_its_order(snap
 def test_more_weight_on_what_is_not_wanted_leaves_out_more(snapshot):
     pair = unit(np.random.default_rng(8), 2)
     counts = [
-        len(search(snapshot, asked(pair, 1.0, -w), Wanted(99, None), NO_CONTRAST).hits)
+        len(search(snapshot, asked(pair, 1.0, -w), every(99), NO_CONTRAST).hits)
         for w in (0.1, 1.0, 10.0)
     ]
     assert counts[0] > counts[1] > counts[2]
@@ -228,7 +230,7 @@ def bursts(tmp_path_factory):
 
 def test_near_copies_are_folded_into_the_best_of_them(bursts):
     snapshot, vectors = bursts
-    found = search(snapshot, asked(vectors[1:2]), Wanted(6, None, dedupe=True), NO_CONTRAST)
+    found = search(snapshot, asked(vectors[1:2]), every(6, dedupe=True), NO_CONTRAST)
     assert found.hits[0].folded == 3
     # Three things of the scene, each once, and three segments of the other photo.
     assert sorted(hit.folded for hit in found.hits) == [0, 0, 0, 3, 3, 3]
@@ -250,7 +252,7 @@ def test_the_same_thing_elsewhere_in_the_photo_is_no_copy(tmp_path):
             ]
         )
     snapshot = open_snapshot(tmp_path / "s")
-    found = search(snapshot, asked(near[:1]), Wanted(5, None, dedupe=True), NO_CONTRAST)
+    found = search(snapshot, asked(near[:1]), every(5, dedupe=True), NO_CONTRAST)
     assert [hit.folded for hit in found.hits] == [0, 0]
 
 
@@ -277,7 +279,7 @@ def test_a_filter_may_name_rows_twice_and_rows_that_are_gone(snapshot):
     live = snapshot.live_rows()[:3]
     allowed = np.concatenate([rows, live, live])
     query = asked(unit(np.random.default_rng(0), 1))
-    assert len(search(snapshot, query, Wanted(9, None), NO_CONTRAST, allowed).hits) == 3
+    assert len(search(snapshot, query, every(9), NO_CONTRAST, allowed).hits) == 3
 
 
 @pytest.mark.parametrize("k", [0, -3])
@@ -289,7 +291,7 @@ def test_asking_for_no_hits_is_refused(k):
 @pytest.mark.parametrize("score", [-0.1, 1.5, float("nan")])
 def test_a_minimum_score_outside_0_to_1_is_refused(score):
     with pytest.raises(UsageError, match="between 0 and 1"):
-        Wanted(cutoff=score)
+        Wanted(min_score=score)
 
 
 def test_the_score_is_the_share_of_the_softmax_that_the_query_takes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,9 +12,10 @@ import numpy.typing as npt
 
 from usearch.errors import UsageError
 from usearch.questions import Content, Question, Term, Text
-from usearch.scores import Contrast, match_scores, visual_scores
+from usearch.scores import Contrast, match_scores, text_cutoff, visual_cutoff, visual_scores
 
 if TYPE_CHECKING:
+    from usearch.models.presets import Calibration
     from usearch.records import FloatArray
 
 CLEARLY = 4.0
@@ -102,6 +104,24 @@ def term_scores(
     if isinstance(term.content, Text):
         return match_scores(vector, vectors, contrast)
     return visual_scores(vector, vectors, contrast.calibration)
+
+
+def question_cutoff(question: Question, calibration: Calibration, segments: int) -> float:
+    """Score below which a segment is no match, made from those of the terms as the score is.
+
+    Args:
+        question: What was asked.
+        calibration: Of the preset.
+        segments: How many there are to choose from.
+    """
+    total = weight = 0.0
+    for term in question.terms:
+        if term.weight > 0:
+            of_kind = text_cutoff if isinstance(term.content, Text) else visual_cutoff
+            total += term.weight * math.log(max(of_kind(calibration, segments), 1e-300))
+            weight += term.weight
+    cutoff = math.exp(total / weight)
+    return cutoff if cutoff > 1e-6 else 0.0
 
 
 def unwanted(asked: Asked, vectors: FloatArray, contrast: Contrast) -> npt.NDArray[np.bool_]:

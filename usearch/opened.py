@@ -146,15 +146,14 @@ class OpenStore:
         self, questions: Sequence[Askable], k: int = 10, **options: Unpack[AskOptions]
     ) -> list[Answer]:
         """An answer for each of several questions; options as for `ask`."""
-        min_score, where = options.get("min_score"), options.get("where")
-        sort = options.get("sort")
-        cutoff = self.calibration.cutoff if min_score is None else min_score
+        where, sort = options.get("where"), options.get("sort")
         wanted = Wanted(
             k,
-            None if options.get("everything") else cutoff,
+            options.get("min_score"),
             options.get("per_image"),
             options.get("group", False),
             options.get("dedupe", False),
+            options.get("everything", False),
         )
         check_sort(sort)
         allowed = None if where is None else self.rows_where(where)
@@ -165,7 +164,7 @@ class OpenStore:
         for question in asked:
             mine = [next(vectors) for _ in _parts(question)]
             found = search(self.snapshot, mine, wanted, self.contrast, allowed)
-            answers.append(self._answer(question, found, cutoff, sort))
+            answers.append(self._answer(question, found, sort))
         return answers
 
     def explain(self, answer: Answer, question: Askable) -> list[Explanation]:
@@ -360,15 +359,13 @@ class OpenStore:
             cache_dir=self.cache_dir,
         )
 
-    def _answer(
-        self, question: Question | AnyOf, found: Found, cutoff: float, sort: Sort | None
-    ) -> Answer:
+    def _answer(self, question: Question | AnyOf, found: Found, sort: Sort | None) -> Answer:
         from usearch.stored_photos import photo_reader
 
         return Answer(
             question=question.label,
             hits=Hits(in_order(found.hits, sort), photo_reader(self.snapshot)),
-            cutoff=cutoff,
+            cutoff=found.cutoff,
             below=found.below,
             best=found.best,
             photos=found.photos,

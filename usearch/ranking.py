@@ -41,23 +41,26 @@ class Wanted:
 
     Attributes:
         k: The most hits; the most photos with `group`.
-        cutoff: Segments that score less are no hits; None takes all.
+        min_score: Segments that score less are no hits; None takes the cut-off of the kind of
+            question (see `usearch.asked.question_cutoff`).
         per_image: The most hits of one photo; None sets no limit.
         group: Rank photos, each by its best segment.
         dedupe: Fold near copies into the best of them.
+        everything: Leave out nothing for its score.
     """
 
     k: int = 10
-    cutoff: float | None = None
+    min_score: float | None = None
     per_image: int | None = None
     group: bool = False
     dedupe: bool = False
+    everything: bool = False
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"{self.k} results were asked for; at least 1 is needed")
-        if self.cutoff is not None and not 0.0 <= self.cutoff <= 1.0:
-            raise UsageError(f"a minimum score of {self.cutoff}; scores lie between 0 and 1")
+        if self.min_score is not None and not 0.0 <= self.min_score <= 1.0:
+            raise UsageError(f"a minimum score of {self.min_score}; scores lie between 0 and 1")
         if self.per_image is not None and self.per_image < 1:
             raise UsageError(f"{self.per_image} hits a photo were asked for; at least 1 is needed")
 
@@ -70,6 +73,7 @@ class Candidates:
         rows: int64 [n], rows of the snapshot.
         cosines: float32 [n].
         scores: float64 [n] in 0..1.
+        good: bool [n], whether each scores enough to be a hit.
         which: int64 [n], the question of several that each is nearest to.
         photos: int64 [n], ids of their photos.
     """
@@ -77,6 +81,7 @@ class Candidates:
     rows: RowArray
     cosines: FloatArray
     scores: npt.NDArray[np.float64]
+    good: npt.NDArray[np.bool_]
     which: RowArray
     photos: RowArray
 
@@ -89,17 +94,10 @@ class Candidates:
             self.rows[places],
             self.cosines[places],
             self.scores[places],
+            self.good[places],
             self.which[places],
             self.photos[places],
         )
-
-
-def matching(candidates: Candidates, wanted: Wanted) -> npt.NDArray[np.bool_]:
-    """Which candidates score enough, bool [n]."""
-    if wanted.cutoff is None:
-        return np.ones(len(candidates), bool)
-    enough: npt.NDArray[np.bool_] = candidates.scores >= wanted.cutoff
-    return enough
 
 
 def walk(
@@ -120,7 +118,7 @@ def walk(
     folded: list[int] = []
     taken: dict[int, int] = {}
     copies = _Copies(snapshot, candidates) if wanted.dedupe else None
-    for place in np.flatnonzero(matching(candidates, wanted)).tolist():
+    for place in np.flatnonzero(candidates.good).tolist():
         twin = copies.twin(place, places) if copies is not None else None
         if twin is not None:
             folded[twin] += 1

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from usearch.asked import Asked, question_scores, unwanted
+from usearch.asked import Asked, question_cutoff, question_scores, unwanted
 from usearch.errors import SpaceMismatch
 from usearch.hits import Hit as Hit
-from usearch.ranking import PER_GROUP, Candidates, RowArray, Wanted, matching, walk
+from usearch.ranking import PER_GROUP, Candidates, RowArray, Wanted, walk
 from usearch.scores import SAME_MEANING as SAME_MEANING
 from usearch.scores import Contrast as Contrast
 from usearch.scores import load_contrast as load_contrast
@@ -44,6 +44,7 @@ class Found:
     Attributes:
         hits: In the order of their ranks.
         below: Of the `k` nearest segments, those that score below the cut-off.
+        cutoff: The score that a hit needs; the lowest one where several questions differ.
         best: The segment with the highest score of all that were looked at.
         photos: How many photos were searched.
         segments: How many segments were searched.
@@ -51,6 +52,7 @@ class Found:
 
     hits: list[Hit]
     below: int
+    cutoff: float
     best: Hit | None
     photos: int
     segments: int
@@ -81,25 +83,30 @@ def search(
         allowed = allowed[snapshot.alive[allowed]]
     total = snapshot.n_segments if allowed is None else len(allowed)
     photos = _photo_count(snapshot, allowed)
+    cutoffs = _cutoffs(asked, wanted, contrast, total)
     if total == 0:
-        return Found([], 0, None, photos, 0)
+        return Found([], 0, min(cutoffs), None, photos, 0)
+    needed = [0.0] * len(asked) if wanted.everything else cutoffs
     # Whether something matches is told by `PATIENCE` neighbours: one look-up, not several.
-    n = _FIRST if wanted.cutoff is None else _FIRST + PATIENCE
+    n = _FIRST if wanted.everything else _FIRST + PATIENCE
     n = max(n, _GROWTH * min(wanted.k, total))
     while True:
-        near = nearest(snapshot, asked, min(n, total), contrast, allowed)
+        near = nearest(snapshot, asked, min(n, total), contrast, needed, allowed)
         places, folded = _picked(snapshot, near, wanted)
-        if len(places) >= wanted.k or n >= total or _hopeless(near, wanted):
+        if len(places) >= wanted.k or n >= total or _hopeless(near):
             break
         n *= _GROWTH
-    below = int((~matching(near, wanted))[: wanted.k].sum())
+    below = int((~near.good)[: wanted.k].sum())
     best = None
     if len(near):
         best = hits_at(snapshot, near.at([int(near.scores.argmax())]), asked)[0]
     chosen = near.at(places)
     if wanted.group and places:
-        chosen, folded = _segments_of_photos(snapshot, asked, wanted, contrast, chosen, allowed)
-    return Found(hits_at(snapshot, chosen, asked, folded), below, best, photos, total)
+        chosen, folded = _segments_of_photos(
+            snapshot, asked, wanted, contrast, needed, chosen, allowed
+        )
+    hits = hits_at(snapshot, chosen, asked, folded)
+    return Found(hits, below, min(cutoffs), best, photos, total)
 
 
 def nearest(
@@ -107,9 +114,12 @@ def nearest(
     asked: Sequence[Asked],
     n: int,
     contrast: Contrast,
+    needed: Sequence[float],
     allowed: RowArray | None = None,
 ) -> Candidates:
     """The `n` segments nearest to any of some questions, without those that are not wanted.
+
+    `needed` is the score that a hit of each question needs.
 
     A segment among the first `n` by its best question is among the first `n` of that question,
     so the merged neighbours of each question are exact.
@@ -132,7 +142,8 @@ def nearest(
         mine = which == number
         scores[mine] = question_scores(asked[number], vectors[mine], contrast)
         dropped[mine] = unwanted(asked[number], vectors[mine], contrast)
-    found = Candidates(rows, cosines, scores, which, photo_ids(snapshot, rows))
+    good = scores >= np.asarray(needed)[which]
+    found = Candidates(rows, cosines, scores, good, which, photo_ids(snapshot, rows))
     return found.at(~dropped) if dropped.any() else found
 
 
@@ -224,11 +235,18 @@ def _picked(snapshot: Snapshot, near: Candidates, wanted: Wanted) -> tuple[list[
     return walk(snapshot, near, wanted, limit)
 
 
-def _hopeless(near: Candidates, wanted: Wanted) -> bool:
+def _cutoffs(asked: Sequence[Asked], wanted: Wanted, contrast: Contrast, total: int) -> list[float]:
+    """The score that a hit needs, by question."""
+    if wanted.min_score is not None:
+        return [wanted.min_score] * len(asked)
+    # Each question has all segments to choose from: chance finds more among more of them.
+    chances = total * len(asked)
+    return [question_cutoff(one.question, contrast.calibration, chances) for one in asked]
+
+
+def _hopeless(near: Candidates) -> bool:
     """Whether the last neighbours all score so little that no further match is expected."""
-    if wanted.cutoff is None:
-        return False
-    good = np.flatnonzero(matching(near, wanted))
+    good = np.flatnonzero(near.good)
     return len(near) - (int(good[-1]) + 1 if len(good) else 0) >= PATIENCE
 
 
@@ -237,6 +255,7 @@ def _segments_of_photos(
     asked: Sequence[Asked],
     wanted: Wanted,
     contrast: Contrast,
+    needed: Sequence[float],
     best: Candidates,
     allowed: RowArray | None,
 ) -> tuple[Candidates, list[int]]:
@@ -244,8 +263,8 @@ def _segments_of_photos(
     rows = np.concatenate([snapshot.rows_of_photo(photo) for photo in best.photos.tolist()])
     if allowed is not None:
         rows = np.intersect1d(rows, allowed)
-    near = nearest(snapshot, asked, len(rows), contrast, rows)
-    every = Wanted(len(rows), wanted.cutoff, dedupe=wanted.dedupe)
+    near = nearest(snapshot, asked, len(rows), contrast, needed, rows)
+    every = Wanted(len(rows), dedupe=wanted.dedupe)
     places, folded = walk(snapshot, near, every, wanted.per_image or PER_GROUP)
     order = {photo: i for i, photo in enumerate(best.photos.tolist())}
     both = sorted(
