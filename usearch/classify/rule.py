@@ -36,12 +36,10 @@ class Rule:
     Attributes:
         unknown: Mean score, 0..1, below which a pixel is unknown; 0 = no pixel is.
         parts: Whether parts are sought; without it pixels keep the class of the whole.
-        scores: Whether segments get scores also where nothing else asks for them.
     """
 
     unknown: float = 0.0
     parts: bool = True
-    scores: bool = False
 
 
 PAPERS_RULE = Rule()
@@ -58,7 +56,7 @@ class Classified:
         covered: bool [k], whether a segment covers the region (and not only a piece).
         segment_labels: int64 [n], the value of each segment by itself.
         probabilities: float32 [n], the share of the softmax that it took.
-        scores: float32 [n], how well its class explains the segment; None where not asked.
+        scores: float32 [n], how well its class explains the segment; None without a contrast.
         n_classes: Classes of the list.
     """
 
@@ -136,9 +134,9 @@ def classify_segments(
     if rule.parts and classes.listed.has_parts and len(joined):
         held = holders(joined.parents, regions.members, region_areas(regions))
         named = seek_parts(named, wholes, logits, regions.members, held)
-    scores = None
-    if rule.unknown > 0 or rule.scores:
-        scores = _scores(vectors, classes)
+    scores = _scores(vectors, classes)
+    if scores is None and rule.unknown > 0:
+        raise ValueError("what is unknown is told by scores: these class texts have none")
     labels = _values(named.regions, c, values)
     own = _values(named.segments[:n], c, values)
     if scores is not None and rule.unknown > 0:
@@ -227,10 +225,10 @@ def _winners(regions: Regions, shares: FloatArray) -> Places:
     return winner
 
 
-def _scores(vectors: FloatArray, classes: ClassTexts) -> FloatArray:
-    """float32 [n, C + B]; contrast classes, which are never unknown, score 1."""
+def _scores(vectors: FloatArray, classes: ClassTexts) -> FloatArray | None:
+    """Scores of each class, float32 [n, C + B]; contrast classes, never unknown, score 1."""
     if classes.contrast is None:
-        raise ValueError("these class texts were made without scores")
+        return None
     scores = class_scores(vectors, classes.vectors, classes.contrast)
     return np.pad(scores, ((0, 0), (0, len(classes.background))), constant_values=1.0)
 

@@ -79,7 +79,7 @@ class PhotoShares:
         shares: Of the photo's pixels, by class.
         counts: int64 [C], segments of each class.
         best: float32 [C], best score among the segments of each class, NaN where there is
-            none; None where scores were not asked for.
+            none; None where the class texts have no scores.
     """
 
     image: str

@@ -60,7 +60,7 @@ def embed_classes(
         calibration: Of the preset that encoder and vectors belong to.
         background: Contrast classes: they compete for each segment, and what they win has no
             class.
-        scored: Whether scores will be asked for.
+        scored: Whether there will be scores; `Rule.unknown` needs them.
         cache_dir: Where text vectors are kept; None keeps none.
     """
     names = [*listed.names, *(background.names if background is not None else [])]

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from usearch.classify import PhotoShares
     from usearch.classify.totals import Totals
     from usearch.opened import OpenStore
-    from usearch.render.share_files import Add
     from usearch.text.class_lists import ClassList
 
 
@@ -87,10 +86,12 @@ def classify(
     Exit code 1 when no photo is left to classify.
     """
     from usearch.classify import Rule, classify_store
-    from usearch.classify.totals import add_photo, new_totals
+    from usearch.classify.totals import add_photo, new_totals, total_values
     from usearch.cli.class_sources import stored_texts
     from usearch.cli.progress import count_bar
+    from usearch.exports.files import new_file
     from usearch.opened import OpenStore
+    from usearch.render.share_files import format_of, share_writer
     from usearch.store import open_snapshot
 
     listed = asked_classes(classes, names)
@@ -115,9 +116,24 @@ def classify(
     head = _head(opened, where, unknown)
     with ExitStack() as stack:
         progress = stack.enter_context(count_bar("classifying", opened.snapshot.n_photos, "photos"))
-        sinks = list(_sinks(stack, files, listed, long, force, head))
+        outs = [
+            (stack.enter_context(new_file(path, force=force)), format_of(path)) for path in files
+        ]
         if csv or json:
-            sinks.append(_printer(stack, csv, listed, long, head, totals))
+            outs.append((sys.stdout.buffer, "csv" if csv else "json"))
+        sinks = [
+            stack.enter_context(
+                share_writer(
+                    out,
+                    kind,
+                    listed,
+                    long=long,
+                    head=head,
+                    tail=lambda: {"totals": total_values(totals, listed.titles)},
+                )
+            )
+            for out, kind in outs
+        ]
         for photo in _chained(first, found):
             add_photo(totals, photo)
             for add in sinks:
@@ -143,48 +159,9 @@ def _check_files(files: list[Path], classes: Path | None, force: bool) -> None:
         refuse_existing(path, force=force)
 
 
-def _sinks(
-    stack: ExitStack,
-    files: list[Path],
-    listed: ClassList,
-    long: bool,
-    force: bool,
-    head: dict[str, Any],
-) -> Iterator[Add]:
-    from usearch.exports.files import new_file
-    from usearch.render.share_files import format_of, share_writer
-
-    for path in files:
-        out = stack.enter_context(new_file(path, force=force))
-        kind = format_of(path)
-        yield stack.enter_context(share_writer(out, kind, listed, long=long, head=head))
-
-
-def _printer(
-    stack: ExitStack,
-    csv: bool,
-    listed: ClassList,
-    long: bool,
-    head: dict[str, Any],
-    totals: Totals,
-) -> Add:
-    from usearch.classify.totals import total_values
-    from usearch.render.share_files import share_writer
-
-    return stack.enter_context(
-        share_writer(
-            sys.stdout.buffer,
-            "csv" if csv else "json",
-            listed,
-            long=long,
-            head=head,
-            tail=lambda: {"totals": total_values(totals, listed.titles)},
-        )
-    )
-
-
 def _head(opened: OpenStore, where: str | None, unknown: float) -> dict[str, Any]:
     return {
+        "schema": f"usearch.classify/{SCHEMA_VERSION}",
         "schema_version": SCHEMA_VERSION,
         "command": "classify",
         "store": json_path(opened.snapshot.path),

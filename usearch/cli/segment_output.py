@@ -193,15 +193,14 @@ def print_document(
     """Print the one object of `--json`."""
     from usearch.render.share_files import list_values, value_names
 
+    files = {"classes": places.names, "coco": wanted.coco, "shares": wanted.shares}
     json_result(
         "segment",
-        {
-            "classes": None if places.names is None else json_path(places.names),
+        {key: json_path(path) for key, path in files.items() if path is not None}
+        | {
             "preset": preset,
             "list": list_values(wanted.listed),
             "values": value_names(len(wanted.listed)),
-            "coco": None if wanted.coco is None else json_path(wanted.coco),
-            "shares": None if wanted.shares is None else json_path(wanted.shares),
             "images": reports,
         },
     )

@@ -205,7 +205,7 @@ def _json_writer(
     tail: Callable[[], dict[str, Any]],
 ) -> Iterator[Add]:
     titles, first = listed.titles, True
-    start = head | {"classes": list_values(listed), "values": value_names(len(listed))}
+    start = head | {"list": list_values(listed), "values": value_names(len(listed))}
     out.write(json.dumps(start, allow_nan=False).encode()[:-1] + b',\n"photos": [')
 
     def add(photo: PhotoShares) -> None:
