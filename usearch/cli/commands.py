@@ -14,6 +14,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "The store": {
         "info": "What a store holds.",
+        "sql": "Ask a store in SQL, read-only.",
         "check": "Verify a store: checksums, counts, vectors.",
         "rebuild": "Make the derived files of a store anew.",
         "compact": "Merge parts and drop what was removed.",
@@ -22,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "doctor": "Say what is right and wrong with this installation.",
         "models": "List, fetch and verify the models.",
         "config": "Print every setting, its value, and who set it.",
+        "completion": "Print the script that completes commands and options in a shell.",
     },
 }
 """Name and summary of every command. Command `x` is `x` of the module `usearch.cli.x`: a
