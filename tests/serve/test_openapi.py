@@ -132,9 +132,7 @@ def test_whatever_is_asked_the_answer_is_one_that_is_described(kept_folder):
     """Schemathesis makes requests from the description, allowed ones and others."""
     schemathesis = pytest.importorskip("schemathesis")
     from hypothesis import HealthCheck, given, settings
-    from schemathesis.checks import CHECKS
-
-    positive_data_acceptance = CHECKS.get_one("positive_data_acceptance")
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
     from served_store import app_of
 
     schema = schemathesis.openapi.from_asgi(
