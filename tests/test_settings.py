@@ -61,8 +61,8 @@ def test_every_value_knows_who_set_it(project, monkeypatch):
 
 def test_only_what_somebody_set_becomes_the_default_of_an_option(project):
     assert option_defaults() == {}
-    (project / "usearch.toml").write_text("min-score = 1\nstore = 'big'")
-    assert option_defaults() == {"min_score": 1.0, "store": project / "big"}
+    (project / "usearch.toml").write_text("max-side = 512\ntop = 3\npreset = 'clip'")
+    assert option_defaults() == {"max_side": 512, "preset": "clip"}
 
 
 def test_the_nearest_project_file_upwards_is_read_and_no_other(project):

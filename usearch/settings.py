@@ -31,13 +31,15 @@ class Setting:
     """Something that can be set once instead of being typed each time.
 
     Attributes:
-        name: Key in `usearch.toml`; `USEARCH_` and the name in capitals is the variable; the
-            option of this name takes its default from here, in every command that has it.
+        name: Key in `usearch.toml`; `USEARCH_` and the name in capitals is the variable. The
+            option of this name takes its default from here.
         kind: What values it takes.
         what: What it does, for people.
         default: Its value when nobody sets it; None where something else decides.
         unset: What decides then, for people.
         choices: The words it may be; any when empty.
+        is_option_default: Whether it simply is the default of options of this name. The others
+            are asked for with `setting`, by commands that must know whether a flag was given.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Setting:
     default: str | int | float | bool | None = None
     unset: str = ""
     choices: tuple[str, ...] = ()
+    is_option_default: bool = False
 
     @property
     def variable(self) -> str:
@@ -57,7 +60,7 @@ SETTINGS: dict[str, Setting] = {
     setting.name: setting
     for setting in (
         Setting("store", "folder", "the store", unset="the nearest .usearch from here upwards"),
-        Setting("preset", "word", "the models of new stores", "mini"),
+        Setting("preset", "word", "the models of new stores", "mini", is_option_default=True),
         Setting(
             "segmenter",
             "word",
@@ -65,10 +68,19 @@ SETTINGS: dict[str, Setting] = {
             unset="the preset's own",
             choices=("tree", "sam"),
         ),
-        Setting("device", "word", "where torch models run: auto, cpu, cuda, cuda:1", "auto"),
+        Setting(
+            *("device", "word", "where torch models run: auto, cpu, cuda, cuda:1", "auto"),
+            is_option_default=True,
+        ),
         Setting("workers", "count", "processes that index", unset="one a core"),
-        Setting("max_pixels", "count", "photos of more pixels are skipped", 250_000_000),
-        Setting("max_side", "count", "longest side at which `segment` cuts photos", 1024),
+        Setting(
+            *("max_pixels", "count", "photos of more pixels are skipped", 250_000_000),
+            is_option_default=True,
+        ),
+        Setting(
+            *("max_side", "count", "longest side at which `segment` cuts photos", 1024),
+            is_option_default=True,
+        ),
         Setting("top", "count", "the most hits to print", 10),
         Setting("per_image", "count", "the most hits of one photo", unset="as many as there are"),
         Setting("min_score", "share", "score below which nothing matches", unset="the preset's"),
@@ -146,9 +158,11 @@ def all_settings() -> list[Found]:
 
 
 def option_defaults() -> dict[str, Any]:
-    """Values of the settings that somebody set, by the names of the options they stand for."""
+    """Values that options of the same names default to, of the settings that somebody set."""
     return {
-        found.setting.name: found.value for found in all_settings() if found.origin != "default"
+        found.setting.name: found.value
+        for found in all_settings()
+        if found.origin != "default" and found.setting.is_option_default
     }
 
 

@@ -166,10 +166,11 @@ def index(
 
     folder = _store_folder(store)
     known = _snapshot_if_any(folder)
-    if known is not None:  # it keeps what made it, unless the command line insists
-        preset = _typed(context, "preset", preset) or known.preset
-        segmenter = _typed(context, "segmenter", segmenter)
-    chosen = setting("preset", preset)
+    if known is None:
+        chosen = setting("preset", preset)
+        segmenter = segmenter if masks is not None else setting("segmenter", segmenter)
+    else:  # it keeps what made it, unless the command line insists
+        chosen = _typed(context, "preset", preset) or known.preset
     cutter = _chosen_segmenter(chosen, segmenter, masks, known)
     load = _loader(chosen, cutter, masks, device, skip_invalid)
     wrong = _wrong_masks(masks, skip_invalid)
@@ -183,7 +184,7 @@ def index(
             include=include or (),
             exclude=exclude or (),
             follow_links=follow_links,
-            workers=workers or _default_workers(chosen, cutter),
+            workers=setting("workers", workers) or _default_workers(chosen, cutter),
             prune=prune,
             force=force,
             retry=retry,
@@ -215,6 +216,7 @@ def _store_folder(store: Path | None) -> Path:
     """The store to write: the one named, the nearest one, or a new one here."""
     from usearch.store import find_store
 
+    store = setting("store", store)
     if store is None:
         try:
             return find_store()

@@ -223,7 +223,9 @@ def _cut(
     fill: bool,
 ) -> Iterator[ClassedPhoto | SkippedPhoto]:
     from usearch.cli.class_sources import load_models, new_photos
+    from usearch.settings import setting
 
+    segmenter = segmenter if masks is not None else setting("segmenter", segmenter)
     models = load_models(preset, segmenter, device, masks, listed, contrast)
     return new_photos(photos, models, rule, max_side, fill=fill)
 

@@ -22,12 +22,12 @@ def check_settings() -> Iterator[Finding]:
         state = "read" if file.is_file() else "not there"
         yield Finding("settings", "ok", f"{file}: {state}")
     try:
-        found = settings.option_defaults()
+        found = [f for f in settings.all_settings() if f.origin != "default"]
     except UsageError as error:
         yield Finding("settings", "problem", error.message, error.hint)
     else:
         if found:
-            named = ", ".join(f"{name} = {value}" for name, value in found.items())
+            named = ", ".join(f"{f.setting.name} = {f.value} ({f.origin})" for f in found)
             yield Finding("settings", "ok", f"set: {named}")
     for name in settings.unknown_variables():
         yield Finding("settings", "note", f"{name} is set, but is no setting", "usearch config")
