@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def query(
     text: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]", help="What to look for.")
+        list[str] | None, typer.Argument(metavar="TEXT", help="What to look for.")
     ] = None,
     store: StoreOption = None,
     asked: Annotated[
@@ -111,6 +111,9 @@ def query(
             show_default="what the terminal can show",
         ),
     ] = None,
+    no_preview: Annotated[
+        bool, typer.Option("--no-preview", help="The same as --preview none.")
+    ] = False,
     json: JsonOption = False,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
@@ -163,6 +166,10 @@ def query(
     from usearch.settings import setting
     from usearch.store import open_snapshot
 
+    if no_preview:
+        if preview not in (None, "none"):
+            raise UsageError(f"--no-preview and --preview {preview}", "choose one")
+        preview = "none"
     output = Output(
         json, jsonl, csv, paths, null, preview, explain, crops, cutout, html, show, coco, parquet,
         vectors, force,
