@@ -15,15 +15,42 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from usearch.answers import Answer as Answer
+    from usearch.hits import Hit as Hit
+    from usearch.hits import Hits as Hits
     from usearch.opened import OpenStore as OpenStore
     from usearch.opened import open_store as open_store
-    from usearch.search import Hit as Hit
+    from usearch.questions import Point as Point
+    from usearch.questions import Region as Region
+    from usearch.questions import SegmentId as SegmentId
+    from usearch.questions import any_of as any_of
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"OpenStore": "usearch.opened", "open_store": "usearch.opened", "Hit": "usearch.search"}
+_PUBLIC = {
+    "Answer": "usearch.answers",
+    "Hit": "usearch.hits",
+    "Hits": "usearch.hits",
+    "OpenStore": "usearch.opened",
+    "Point": "usearch.questions",
+    "Region": "usearch.questions",
+    "SegmentId": "usearch.questions",
+    "any_of": "usearch.questions",
+    "open_store": "usearch.opened",
+}
 
-__all__ = ["Hit", "OpenStore", "__version__", "open_store"]
+__all__ = [
+    "Answer",
+    "Hit",
+    "Hits",
+    "OpenStore",
+    "Point",
+    "Region",
+    "SegmentId",
+    "__version__",
+    "any_of",
+    "open_store",
+]
 
 
 def __getattr__(name: str) -> Any:
