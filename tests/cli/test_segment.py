@@ -6,12 +6,14 @@ import json
 import os
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import toy_preset
 from PIL import Image
 
 from usearch.cli import main
+from usearch.schemas import schema
 
 
 @pytest.fixture
@@ -91,15 +93,27 @@ def test_json_is_one_object_with_all_photos(photo, classes, capsys):
     assert image["status"] == "ok"
     assert image["photo_size"] == {"width": 40, "height": 40}
     assert (image["segments"], image["covered_share"]) == (4, 1.0)
-    assert image["classes"][1] == {"value": 1, "name": "green", "share": 0.25}
+    green = image["classes"][1]
+    assert (green["value"], green["name"], green["share"]) == (1, "green", 0.25)
+    assert green["segments"] == 1
+    assert 0 < green["score"] <= 1
+    assert document["list"][1]["names"] == ["green", "lime green"]
+    assert document["values"] == {"no_class": 255, "unknown": 254, "background": 253}
+    jsonschema.validate(document, schema("segment"))
     assert pixels(image["map"]).shape == (40, 40)
 
 
 def test_a_terminal_gets_the_largest_shares(photo, classes, capsys, monkeypatch):
-    monkeypatch.setattr("usearch.cli.segment.is_terminal", lambda: True)
+    monkeypatch.setattr("usearch.cli.segment_output.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", "100")
     _, out, _ = segmented(capsys, classes, photo, "-o", "maps")
-    assert "red 25 %" in out
+    assert [line.split()[:3] for line in out.splitlines() if "25" in line] == [
+        [name, "25", "%"] for name in ("red", "green", "blue", "white")
+    ]
+    toy_preset.quarters(photo.parent / "b.png", "red", "red", "red", "red")
+    _, out, _ = segmented(capsys, classes, photo.parent, "-o", "maps")
+    assert "a.png  red 25 %  green 25 %" in out
+    assert "b.png  red 100 %" in out
 
 
 def test_a_folder_stands_for_its_photos(photo, classes, capsys):
@@ -135,7 +149,7 @@ def test_photos_and_class_files_are_never_written_over(photo, classes, capsys):
     assert document["classes"].endswith("classes-2.txt")
 
 
-def test_more_than_255_classes_give_a_16_bit_map(photo, classes, capsys):
+def test_more_than_253_classes_give_a_16_bit_map(photo, classes, capsys):
     classes.write_text("".join(f"thing{chr(97 + i // 26)}{chr(97 + i % 26)}\n" for i in range(299)))
     classes.write_text(classes.read_text() + "red\n")
     segmented(capsys, classes, photo, "-o", "maps")
@@ -171,7 +185,17 @@ def test_no_photo_that_can_be_read_ends_with_3(tmp_path, classes, capsys):
         (["in/a.png", "-o", "list.txt"], 3, "cannot write list.txt"),
         (["in/a.png", "-o", "maps", "--max-side", "3"], 2, "at least 32"),
         (["none", "-o", "maps"], 3, "no photo was found"),
-        (["in/a.png"], 2, "-o"),
+        ([], 2, "no photo is named"),
+        (["in/a.png", "--where", "area > 1%"], 2, "--from-store"),
+        (["in/a.png", "--unknown", "1.5"], 2, "between 0 and 1"),
+        (["in/a.png", "--class", "red"], 2, "two lists"),
+        (["in/a.png", "--background", "RED"], 2, "a class and background"),
+        (["in/a.png", "--background", "wood > plank"], 2, "no parts"),
+        (["in/a.png", "--background", " "], 2, "--background is empty"),
+        (["in/a.png", "--shares", "shares.xls"], 2, ".parquet"),
+        (["in/a.png", "--shares", "list.txt"], 3, "list.txt exists"),
+        (["in/a.png", "--coco", "in/a.png", "--force"], 2, "in/a.png is an input"),
+        (["in/a.png", "--coco", "none"], 3, "none is a folder"),
     ],
 )
 def test_what_cannot_be_done_is_said_before_any_model_loads(

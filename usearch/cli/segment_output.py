@@ -222,19 +222,19 @@ def say_what_happened(
             f"no segment covers {sum(filled) / len(filled):.1%} of the pixels: they were named "
             "by the picture there (--no-fill leaves them out)"
         )
+    if from_store and wanted.output is not None and wanted.overlay:
+        note("overlays show the map alone: with --from-store no photo is opened")
     if skipped:
         note(f"{skipped} of {len(reports)} photos skipped")
     elif not wanted.json:
-        _say_where(wanted, from_store)
+        _say_where(wanted)
     if skipped and (strict or not done):
         raise typer.Exit(ExitCode.INPUT)
 
 
-def _say_where(wanted: Wanted, from_store: bool) -> None:
+def _say_where(wanted: Wanted) -> None:
     if wanted.output is not None:
         what = "maps, overlays and" if wanted.overlay else "maps and"
         note(f"{what} the names of their values are in {wanted.output}")
-        if from_store and wanted.overlay:
-            note("overlays show the map alone: with --from-store no photo is opened")
     elif wanted.shares is None and wanted.coco is None:
         note("no map was written; -o DIR says where they go")
