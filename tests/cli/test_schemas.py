@@ -42,6 +42,7 @@ COMMANDS = {
     "index, to be done": ["index", "photos", "--dry-run"],
     "segment": ["segment", "photos", "--classes", "classes.txt", "-o", "maps"],
     "info": ["info"],
+    "sql": ["sql", "select path, area_share, null from segments join photos using (photo_id)"],
     "check": ["check"],
     "rebuild": ["rebuild"],
     "compact": ["compact"],

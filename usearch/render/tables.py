@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from usearch.render.rows import cell
 from usearch.render.safe_text import printable
 from usearch.search import Hit, shown_path
 
@@ -74,6 +75,19 @@ def fact_table(facts: Mapping[str, str]) -> Table:
     table.add_column(overflow="fold", ratio=1)
     for label, value in facts.items():
         table.add_row(Text(printable(label)), Text(printable(value)))
+    return table
+
+
+def value_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Table:
+    """Any rows under the names of their columns; numbers to the right."""
+    table = Table(box=SIMPLE_HEAD)
+    for at, name in enumerate(names):
+        right = any(isinstance(row[at], int | float) for row in rows)
+        table.add_column(
+            Text(printable(name)), justify="right" if right else "left", overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell(value))) for value in row))
     return table
 
 
