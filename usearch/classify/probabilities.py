@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch.records import FloatArray
-from usearch.scores import SAME_MEANING
+from usearch.scores import logistic, share_log_odds
 
 if TYPE_CHECKING:
     from usearch.scores import Contrast
@@ -69,15 +69,8 @@ def class_scores(
     """
     calibration = contrast.calibration
     names = np.concatenate(list(class_vectors))
-    odds = calibration.logit_scale * (vectors @ names.T).astype(np.float64)
-    if len(contrast.vectors):
-        others = calibration.logit_scale * (vectors @ contrast.vectors.T).astype(np.float64)
-        top = others.max(1, keepdims=True)
-        rivals = contrast.vectors @ names.T < SAME_MEANING
-        sums = np.exp(others - top) @ rivals.astype(np.float64)
-        with np.errstate(divide="ignore"):
-            odds = np.where(rivals.any(0), odds - top - np.log(sums), odds)
-    x = calibration.slope * odds + calibration.bias
+    odds = share_log_odds(names, vectors, contrast.vectors, calibration.logit_scale)
+    scores = logistic(calibration.slope * odds + calibration.bias)
     starts = np.cumsum([0] + [len(one) for one in class_vectors])[:-1]
-    best = np.maximum.reduceat(0.5 * (1.0 + np.tanh(0.5 * x)), starts, axis=1)
-    return best.astype(np.float32)
+    best: FloatArray = np.maximum.reduceat(scores, starts, axis=1).astype(np.float32)
+    return best
