@@ -57,5 +57,5 @@ def test_other_content_under_the_name_is_refused(stored, size):
 
 def test_a_photo_that_was_never_indexed_is_not_opened(stored, tmp_path):
     _, read = stored
-    with pytest.raises(InputError, match="is not in the store"):
+    with pytest.raises(InputError, match="is not in this store"):
         read(str(tmp_path / "other.png"), 1000)

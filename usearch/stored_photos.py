@@ -60,4 +60,4 @@ def _known(snapshot: Snapshot, path: str) -> tuple[str, int]:
         same = pc.and_(pc.equal(photos["path"], name[len(start) :]), pc.equal(photos["root"], root))
         for row in photos.filter(same).to_pylist():
             return str(row["hash"]), int(row["width"]) * int(row["height"])
-    raise InputError(f"{path} is not in the store {snapshot.path}", _AGAIN)
+    raise InputError(f"{path} is not in this store", _AGAIN)

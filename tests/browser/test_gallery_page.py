@@ -274,6 +274,20 @@ def test_a_photo_that_is_gone_is_named_and_the_others_are_shown(gallery, three, 
     assert quiet(watched)
 
 
+def test_a_swipe_goes_to_the_next_hit(gallery, three):
+    watched = gallery(three)
+    page = watched.page
+    page.locator(".open").first.click()
+    swipe = """(by) => { const s = document.getElementById("stage");
+      const touch = (x) => new Touch({identifier: 1, target: s, clientX: x, clientY: 200});
+      s.dispatchEvent(new TouchEvent("touchstart", {touches: [touch(300)]}));
+      s.dispatchEvent(new TouchEvent("touchend", {changedTouches: [touch(300 + by)]})); }"""
+    for by, place in ((-100, "2 of 3"), (-20, "2 of 3"), (100, "1 of 3")):
+        page.evaluate(swipe, by)
+        assert page.locator("#where").inner_text() == place
+    assert quiet(watched)
+
+
 def test_links_to_originals_are_there_when_asked_for(gallery, three, tmp_path):
     watched = gallery(three)
     assert str(tmp_path) not in watched.page.content()

@@ -138,6 +138,9 @@ def test_links_name_the_file_exactly(answer, tmp_path):
 
 def test_no_path_of_this_machine_is_told_unless_links_are_asked_for(answer, tmp_path):
     assert str(tmp_path) not in page(answer)
+    (tmp_path / "1.png").unlink()
+    assert "1.png is gone since it was indexed" in page(answer)
+    assert str(tmp_path) not in page(answer)
 
 
 def test_near_ones_left_out_are_counted(answer):

@@ -43,8 +43,8 @@ def test_the_picture_is_at_the_left_and_its_facts_beside_it(answer):
     assert lines[0].startswith("red disc")
     row = next(i for i, line in enumerate(lines) if "1. 0.93" in line)
     assert lines[row][:5] == "▀▀▀▀▀"
-    assert lines[row].index("1. 0.93") == 32
-    told = " ".join(line[32:].strip() for line in lines[row : row + 8])
+    assert lines[row].index("1. 0.93") == 30
+    told = " ".join(line[30:].strip() for line in lines[row : row + 8])
     assert "a.png" in told.replace(" ", "")
     assert "segment 65541" in told
     assert "box 70 50 130 110" in told
@@ -52,7 +52,7 @@ def test_the_picture_is_at_the_left_and_its_facts_beside_it(answer):
 
 def test_the_segment_is_what_is_lit(answer):
     screen = screen_of(printed(answer, "blocks"))
-    red = [(x, y) for y in range(2, 12) for x in range(30)
+    red = [(x, y) for y in range(2, 11) for x in range(28)
            if screen.buffer[y][x].fg.startswith("dc1e")]  # fmt: skip
     assert red
     # The view is centred on the box where the photo allows.
@@ -78,7 +78,7 @@ def test_text_stands_beside_pictures_that_are_no_text(answer, protocol):
     assert bare.count("\x1b7\x1b8") == 2
     lines = screen_of(bare).display
     tops = [i for i, line in enumerate(lines) if ". 0.93" in line]
-    assert [lines[i].index(f"{n}. 0.93") for n, i in enumerate(tops, 1)] == [32, 32]
+    assert [lines[i].index(f"{n}. 0.93") for n, i in enumerate(tops, 1)] == [30, 30]
     assert tops[1] - tops[0] == picture_cells(80)[1] + 1
 
 
@@ -116,7 +116,7 @@ def test_lines_never_run_over_the_width(answer, width):
 def test_a_photo_that_is_gone_has_its_reason_beside_the_empty_room(answer, tmp_path):
     (tmp_path / "a.png").unlink()
     screen = screen_of(printed(answer, "blocks"))
-    text = "".join(line[32:].strip() for line in screen.display)
+    text = "".join(line[30:].strip() for line in screen.display)
     assert "gone since it was indexed" in text
     assert "2. 0.93" in text
 

@@ -91,7 +91,7 @@ def gallery_html(
 {_overview(answers)}</header>
 <main>
 {"".join(sections)}</main>
-<footer><p>{_footer(answers, photos)}</p></footer>
+<footer><p>{_footer(photos)}</p></footer>
 {_store_of(photos, ids) + _asset("dialog.html") if shown else ""}\
 {f"<script>{script}</script>" if shown else ""}
 </body>
@@ -222,14 +222,14 @@ def _facts(answer: Answer) -> str:
     ) + (more if answer.below else "")
 
 
-def _footer(answers: Sequence[Answer], photos: dict[str, Embedded]) -> str:
+def _footer(photos: dict[str, Embedded]) -> str:
     from usearch import __version__
 
-    size = sum(len(photo.uri) for photo in photos.values()) / 1e6
-    told = f"This page holds {_photos(len(photos))} ({size:.1f} MB) and loads nothing. " * (
-        len(photos) > 0
-    )
-    return f"{told}Made with usearch {__version__}."
+    sizes = [len(photo.uri) for photo in photos.values() if photo.uri]
+    made = f"Made with usearch {__version__}."
+    if not sizes:
+        return made
+    return f"This page holds {_photos(len(sizes))} ({sum(sizes) / 1e6:.1f} MB). {made}"
 
 
 def _store_of(photos: dict[str, Embedded], ids: dict[str, str]) -> str:

@@ -57,7 +57,9 @@ def embedded_photos(hits: Sequence[Hit], read_photo: ReadPhoto, budget: int) -> 
         try:
             uri = _data_uri(_shown(hit, read_photo), left // (len(first) - done))
         except InputError as problem:
-            found[path] = Embedded("", problem.message, hit.width, hit.height)
+            # A page that is passed on does not tell where the photos lie on this machine.
+            told = problem.message.replace(path, hit.path)
+            found[path] = Embedded("", told, hit.width, hit.height)
             continue
         found[path] = Embedded(uri, "", hit.width, hit.height)
         left = max(0, left - len(uri))

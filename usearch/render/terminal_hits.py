@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TextIO
@@ -45,6 +46,8 @@ def print_hits(
     from usearch.render.hits import hit_view
     from usearch.render.terminal_pictures import CELL, cell_size, has_true_colour, terminal_picture
 
+    # Hits of one photo often follow each other.
+    read = functools.lru_cache(maxsize=4)(read_photo)
     width = width or shutil.get_terminal_size((80, 24)).columns
     columns, rows = picture_cells(width)
     cell = CELL if protocol == "blocks" else cell_size(stream)
@@ -55,7 +58,7 @@ def print_hits(
         drawn = ""
         if protocol != "none" and columns:
             try:
-                view = hit_view(hit, read_photo, columns * cell[0] / (rows * cell[1]))
+                view = hit_view(hit, read, columns * cell[0] / (rows * cell[1]))
                 drawn = terminal_picture(
                     view, columns, rows, protocol, cell=cell, true_colour=true_colour
                 )
@@ -67,7 +70,7 @@ def print_hits(
 
 def picture_cells(width: int) -> tuple[int, int]:
     """Columns and rows of the pictures on a terminal of a width; zeros where it is too narrow."""
-    columns = min(30, width - _LEAST_TEXT - _GAP)
+    columns = min(28, width - _LEAST_TEXT - _GAP)
     if columns < 10:
         return 0, 0
     return columns, max(4, round(columns * 0.33))

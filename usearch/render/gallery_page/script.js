@@ -104,6 +104,15 @@
   byId("zoom").addEventListener("click", (event) => press(event.currentTarget));
   byId("take").addEventListener("click", () => copied(tiles[at].dataset.command));
   stage.addEventListener("click", (event) => { if (event.target === stage) dialog.close(); });
+  let touched = null;
+  stage.addEventListener("touchstart", (event) => {
+    touched = event.touches.length === 1 ? event.touches[0].clientX : null;
+  }, { passive: true });
+  stage.addEventListener("touchend", (event) => {
+    const moved = touched === null ? 0 : event.changedTouches[0].clientX - touched;
+    if (Math.abs(moved) > 48) show(moved < 0 ? at + 1 : at - 1);
+    touched = null;
+  });
   for (const button of document.querySelectorAll(".copy")) {
     button.addEventListener("click", () => copied(button.title));
   }
