@@ -86,20 +86,18 @@ class GivenSegmenter:
                 f"is not the shape of the photo as shown ({size[1]} x {size[0]} when decoded)",
             )
         ranked = sorted(photo.masks, key=lambda m: (-m.score, m.entry))[: self.max_masks]
-        # A mask that is there twice, as a file with several labels has it, counts once.
-        rows = {
-            masks.counts_to_rle(scaled): (scaled, mask.score)
-            for mask in reversed(ranked)
-            if masks.area(
-                scaled := _to_grid(mask_counts(mask.segmentation, photo.size), photo, size)
-            )
-        }
+        rows: dict[bytes, tuple[masks.Counts, float]] = {}
+        for mask in ranked:
+            counts = _to_grid(mask_counts(mask.segmentation, photo.size), photo, size)
+            if masks.area(counts):
+                # A mask that is there twice, as a file with several labels has it, counts once.
+                rows.setdefault(masks.counts_to_rle(counts), (counts, mask.score))
         if not rows:
             raise PhotoError("no_masks", f"all masks of this photo in {self._path.name} are empty")
-        best_first = list(reversed(rows.values()))
-        counts = [row[0] for row in best_first]
-        parents = parents_by_containment(intersections(_Decoded(counts, size)))
-        return masks.segments_from_counts(counts, size, [row[1] for row in best_first], parents)
+        found = [row[0] for row in rows.values()]
+        parents = parents_by_containment(intersections(_Decoded(found, size)))
+        scores = [row[1] for row in rows.values()]
+        return masks.segments_from_counts(found, size, scores, parents)
 
     def _find(self, path: PurePosixPath) -> GivenPhoto | None:
         for n_parts in range(min(self._deepest, len(path.parts)), 0, -1):

@@ -81,6 +81,38 @@ def test_the_three_forms_of_a_segmentation_give_the_same_segment(tmp_path: Path)
     assert found[0].boxes.tolist() == [[10, 5, 30, 25]]
 
 
+def test_a_single_polygon_needs_no_list_around_it(tmp_path: Path) -> None:
+    flat = GivenSegmenter(write(tmp_path, [image()], [annotation(SQUARE)]))
+    nested = GivenSegmenter(write(tmp_path, [image()], [annotation([SQUARE])]))
+    found = flat.segment_photo(photo(), "a.jpg")
+    assert found.rles == nested.segment_photo(photo(), "a.jpg").rles
+
+
+def test_several_polygons_are_one_mask(tmp_path: Path) -> None:
+    other = [40.0, 5.0, 50.0, 5.0, 50.0, 15.0, 40.0, 15.0]
+    path = write(tmp_path, [image()], [annotation([SQUARE, other])])
+    found = GivenSegmenter(path).segment_photo(photo(), "a.jpg")
+    assert found.areas.tolist() == [500]
+    assert found.boxes.tolist() == [[10, 5, 50, 25]]
+
+
+def test_a_crowd_is_a_segment_like_any_other(tmp_path: Path) -> None:
+    runs = {"size": [HEIGHT, WIDTH], "counts": [400, 800, 1200]}
+    path = write(tmp_path, [image()], [annotation(runs, iscrowd=1)])
+    assert GivenSegmenter(path).segment_photo(photo(), "a.jpg").areas.tolist() == [800]
+
+
+def test_a_mask_that_is_there_twice_counts_once_with_the_better_score(tmp_path: Path) -> None:
+    rows = [
+        annotation([SQUARE], score=0.3),
+        annotation([[0, 0, 9, 0, 9, 9, 0, 9]], score=0.5),
+        annotation([SQUARE], score=0.9),
+    ]
+    found = GivenSegmenter(write(tmp_path, [image()], rows)).segment_photo(photo(), "a.jpg")
+    assert found.areas.tolist() == [400, 81]
+    assert found.scores.tolist() == pytest.approx([0.9, 0.5])
+
+
 def test_masks_come_best_first_and_nested(tmp_path: Path) -> None:
     inner = [14.0, 8.0, 20.0, 8.0, 20.0, 14.0, 14.0, 14.0]
     rows = [annotation([inner], score=0.3), annotation([SQUARE], score=0.9)]

@@ -22,7 +22,7 @@ from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, So
 from usearch.render.hit_lines import json_name
 
 _FORMAT = "5.5.0"
-"""Of LabelMe's files: the first with masks in wide use. Readers only look that it is there."""
+"""The LabelMe whose files these are like. Readers only look that it is there."""
 
 
 def write_labelme(
@@ -72,7 +72,7 @@ def write_labelme(
             "version": _FORMAT,
             "flags": {},
             "shapes": shapes,
-            "imagePath": json_name(os.path.relpath(photo.file, place.parent.absolute())),
+            "imagePath": json_name(os.path.relpath(photo.file, place.parent.resolve())),
             "imageData": None,
             "imageHeight": photo.height,
             "imageWidth": photo.width,
