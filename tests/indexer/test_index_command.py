@@ -66,6 +66,20 @@ def test_the_preset_of_the_store_is_taken_when_none_is_named(folder, monkeypatch
     assert asked == ["clip", "clip"]
 
 
+def test_settings_choose_the_models_of_a_new_store_and_not_of_one_that_exists(
+    folder, tmp_path, monkeypatch, capsys
+):
+    asked = []
+    monkeypatch.setattr(command, "_loader", lambda *a: asked.append(a[:2]) or load_toys)
+    (tmp_path / "usearch.toml").write_text('preset = "clip"\nsegmenter = "sam"\n')
+    index("photos")
+    (tmp_path / "usearch.toml").write_text('preset = "large"\nsegmenter = "tree"\n')
+    assert index("photos") == 0
+    assert asked == [("clip", "sam"), ("clip", "grid")]
+    index("photos", "--preset", "large")
+    assert asked[-1][0] == "large", "the command line insists"
+
+
 def test_another_segmenter_than_the_stores_is_refused_even_with_nothing_to_do(folder, capsys):
     index("photos")
     assert index("photos", "--segmenter", "sam") == 4
@@ -146,6 +160,22 @@ def test_what_cannot_work_says_so_with_its_code(folder, tmp_path, capsys):
     assert not (tmp_path / ".usearch").exists()
 
 
+def test_a_dry_run_says_what_it_would_take_and_writes_nothing(folder, tmp_path, capsys):
+    (folder / "film.mov").touch()
+    assert index("photos", "--dry-run", "--json") == 0
+    out, err = capsys.readouterr()
+    assert (
+        "3 photos found: 3 .png" in err and "1 other files left out by their names: 1 .mov" in err
+    )
+    assert "3 photos to index: about 12 segments, 0 MB" in err
+    assert "(3 photos were timed)" in err and err.endswith("nothing was written\n")
+    found = json.loads(out)
+    assert (found["dry_run"], found["new"], found["to_do"]) == (True, 3, 3)
+    assert (found["forecast"]["timed"], found["forecast"]["segments"]) == (3, 12)
+    assert found["other_files"] == {".mov": 1}
+    assert not (tmp_path / ".usearch").exists()
+
+
 def test_prune_of_a_folder_that_has_lost_all_needs_force(folder, tmp_path, capsys):
     index("photos")
     folder.rename(tmp_path / "unmounted")
@@ -190,7 +220,9 @@ def test_a_signal_commits_what_is_done_and_has_its_own_code(
     )
     assert index("photos", "--json") == code
     out, err = capsys.readouterr()
-    assert "1 photos are left; run the same command again to go on" in err and "Traceback" not in err
+    assert (
+        "1 photos are left; run the same command again to go on" in err and "Traceback" not in err
+    )
     assert json.loads(out)["stopped"] is True
     assert open_snapshot(tmp_path / ".usearch").n_photos == 2
     assert index("photos") == 0

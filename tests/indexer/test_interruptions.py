@@ -132,6 +132,16 @@ def test_the_first_signal_commits_what_is_done_and_ends_the_run(start, tmp_path,
     is_complete(tmp_path / "store")
 
 
+def test_a_signal_that_is_sent_twice_at_once_is_one_request(start, tmp_path, folder):
+    run = start()
+    read_until(run, "indexing 6")
+    run.send_signal(signal.SIGTERM)  # `timeout` sends it to the process, then to its group
+    os.killpg(run.pid, signal.SIGTERM)
+    said, _ = run.communicate(timeout=60)
+    assert run.returncode == 0 and "stopping" in said and "stopped by 15" in said
+    assert len(stored(tmp_path / "store")) >= 6
+
+
 def test_an_interrupt_from_the_terminal_reaches_no_worker(start, tmp_path):
     run = start()
     read_until(run, "indexing 6")
