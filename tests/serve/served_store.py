@@ -87,4 +87,4 @@ def serving(folder: Path, *options: str) -> Iterator[Serving]:
         yield Serving(process, address)
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
