@@ -90,7 +90,10 @@ def read_coco_masks(path: Path, max_masks: int, *, skip_invalid: bool = False) -
         if len(photo.masks) > max_masks
     ]
     if problems and not skip_invalid:
-        raise InputError(f"{path}: {describe(problems)}", "correct the file, or leave wrong entries out with --skip-invalid")
+        raise InputError(
+            f"{path}: {describe(problems)}",
+            "correct the file, or leave wrong entries out with --skip-invalid",
+        )
     return GivenFile(list(photos.values()), problems, n_empty)
 
 

@@ -285,3 +285,20 @@ def test_masks_are_never_lost_in_a_photo_larger_than_their_grid():
     [annotation] = out["annotations"]
     assert annotation["area"] == 400 * 300 == masks.area(counts)
     assert annotation["bbox"] == [2100, 1200, 300, 400]
+
+
+@pytest.mark.parametrize("write", [write_coco, write_cvat])
+def test_a_photo_is_written_before_the_next_one_is_asked_for(write):
+    out, places = io.BytesIO(), []
+
+    class Watched(Photos):
+        def segments(self):
+            for entry in self.content:
+                places.append(out.tell())
+                yield entry
+
+    photos = [exported_photo(i, f"{i}.jpg") for i in range(5)]
+    found = [exported_segment(mask) for mask in three_masks()]
+    write(out, Watched([(photo, found) for photo in photos]))
+    assert len(places) == 5
+    assert sorted(set(places)) == places
