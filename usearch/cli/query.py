@@ -133,6 +133,9 @@ def query(
         Path | None, typer.Option("--html", metavar="FILE", help="Write a page to look at.")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open --html in a browser.")] = False,
+    links: Annotated[
+        bool, typer.Option("--links", help="Let --html link to the photos' files on this machine.")
+    ] = False,
     coco: Annotated[
         Path | None, typer.Option("--coco", metavar="FILE", help="Write the hits as COCO JSON.")
     ] = None,
@@ -172,7 +175,7 @@ def query(
         preview = "none"
     output = Output(
         json, jsonl, csv, paths, null, preview, explain, crops, cutout, html, show, coco, parquet,
-        vectors, force,
+        vectors, force, links,
     )  # fmt: skip
     check_output(output)
     options = _checked_options(
@@ -194,8 +197,9 @@ def query(
     opened = OpenStore(open_snapshot(chosen_store(store)))
     answers = opened.ask_each(questions, **options)
     explained = _explained(opened, answers, questions) if explain else []
-    print_answers(output, opened, answers, explained, each)
+    # Files first: who reads stdout may leave early.
     write_files(output, opened, answers)
+    print_answers(output, opened, answers, explained, each)
     _notes(opened, answers, output)
     if not any(answer.hits for answer in answers):
         raise typer.Exit(ExitCode.NO_MATCH)

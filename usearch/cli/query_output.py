@@ -40,6 +40,7 @@ class Output:
     parquet: Path | None = None
     vectors: bool = False
     force: bool = False
+    links: bool = False
 
     @property
     def form(self) -> Form:
@@ -69,11 +70,20 @@ def check_output(output: Output) -> None:
         ("null", "-0", "paths", "--paths"),
         ("cutout", "--cutout", "crops", "--crops DIR"),
         ("show", "--open", "html", "--html FILE"),
+        ("links", "--links", "html", "--html FILE"),
         ("vectors", "--vectors", "parquet", "--parquet FILE"),
     )
     for name, option, needed, with_option in needs:
         if getattr(output, name) and not getattr(output, needed):
             raise UsageError(f"{option} goes with {with_option}", f"add {with_option}")
+    if output.preview is not None:
+        from usearch.render.terminal_pictures import PROTOCOLS
+
+        if output.preview not in ("auto", *PROTOCOLS):
+            raise UsageError(
+                f"--preview {output.preview} is no way to show pictures",
+                f"one of: auto, {', '.join(PROTOCOLS)}",
+            )
     files = [file for file in (output.html, output.coco, output.parquet) if file is not None]
     if len(set(files)) < len(files):
         raise UsageError("two files have the same name", "give each its own")
@@ -154,7 +164,8 @@ def _write_page(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
 
     assert output.html is not None
     title = " | ".join(answer.question for answer in answers[:4])
-    page = gallery_html(answers, title=title, read_photo=photo_reader(opened.snapshot))
+    read = photo_reader(opened.snapshot)
+    page = gallery_html(answers, title=title, read_photo=read, links=output.links, skipped=note)
     with new_file(output.html, force=output.force) as file:
         file.write(page.encode("utf-8", "replace"))
     note(f"the page is {output.html}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -36,6 +36,7 @@ def gallery_html(
     title: str,
     read_photo: ReadPhoto,
     links: bool = False,
+    skipped: Callable[[str], None] | None = None,
     budget: int = BUDGET,
 ) -> str:
     """One self-contained page that shows answers.
@@ -47,6 +48,7 @@ def gallery_html(
             be read any more are named in the place of their picture.
         links: Let each hit link to its photo by a `file:` address. It holds the absolute path,
             which a page that is passed on should not tell.
+        skipped: Is told in one line of each photo that cannot be shown.
         budget: Characters that embedded photos may take together.
     """
     from usearch import __version__
@@ -54,6 +56,10 @@ def gallery_html(
 
     hits = [hit for answer in answers for hit in answer.hits]
     photos = embedded_photos(hits, read_photo, budget)
+    if skipped is not None:
+        for photo in photos.values():
+            if photo.problem:
+                skipped(photo.problem)
     ids = {path: f"p{i}" for i, path in enumerate(photos, 1)}
     aspects: set[str] = set()
     sections = []
