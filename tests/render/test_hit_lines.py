@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -126,3 +127,10 @@ def test_without_zero_bytes_a_line_is_a_photo_whatever_its_name(names, terminal)
 
 def test_bytes_that_are_no_text_reach_a_pipe_as_they_are():
     assert path_bytes([os.fsdecode(b"/p/\xff.jpg")]) == b"/p/\xff.jpg\n"
+
+
+def test_the_page_on_formats_names_every_key_and_column():
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text(encoding="utf-8")
+    for key in hit_values(hit()):
+        assert f"`{key}`" in page
+    assert ", ".join(CSV_COLUMNS) in " ".join(page.split())
