@@ -163,7 +163,8 @@ def _write_page(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
     from usearch.stored_photos import photo_reader
 
     assert output.html is not None
-    title = " | ".join(answer.question for answer in answers[:4])
+    title = ", ".join(answer.question for answer in answers[:4])
+    title += f" and {len(answers) - 4} more" if len(answers) > 4 else ""
     read = photo_reader(opened.snapshot)
     page = gallery_html(answers, title=title, read_photo=read, links=output.links, skipped=note)
     with new_file(output.html, force=output.force) as file:
