@@ -301,7 +301,8 @@ def test_few_photos_and_all_photos_give_the_same_columns(tmp_path: Path) -> None
 
 
 def test_a_filter_imports_neither_duckdb_nor_faiss(tmp_path: Path) -> None:
-    filter_samples.make_store(tmp_path / "s", photos=10)
+    path = tmp_path / "s"
+    filter_samples.make_store(path, photos=10)
     code = (
         "import sys\n"
         "from pathlib import Path\n"
