@@ -236,6 +236,15 @@ def test_near_copies_are_folded_into_the_best_of_them(bursts):
     assert sorted(hit.folded for hit in found.hits) == [0, 0, 0, 3, 3, 3]
 
 
+def test_ranked_photos_fold_copies_and_stay_as_many_as_asked_for(bursts):
+    snapshot, vectors = bursts
+    wanted = every(2, dedupe=True, group=True, per_image=3)
+    hits = search(snapshot, asked(vectors[1:2]), wanted, NO_CONTRAST).hits
+    assert len({hit.photo for hit in hits}) == 2
+    assert hits[0].folded == 3
+    assert len(hits) == 6
+
+
 def test_the_same_thing_elsewhere_in_the_photo_is_no_copy(tmp_path):
     rng = np.random.default_rng(2)
     near = scaled(np.repeat(unit(rng, 1), 2, 0) + 0.001 * unit(rng, 2))

@@ -245,7 +245,8 @@ def _row(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "score": hit.score,
         "cosine": hit.cosine,
-        "matched": hit.matched,
+        # A question may quote a file name that is no UTF-8.
+        "matched": hit.matched.encode("utf-8", "replace").decode("utf-8"),
         "image": stored_name(hit.image),
         "root": stored_name(hit.root),
         "path": stored_name(hit.path),

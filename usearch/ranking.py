@@ -140,14 +140,9 @@ class _Copies:
     """Tells near copies among candidates."""
 
     def __init__(self, snapshot: Snapshot, candidates: Candidates) -> None:
-        from usearch.store.parts import numbers
-
         self._vectors = snapshot.vectors(candidates.rows)
         self._photos = candidates.photos
-        table = snapshot.segments(candidates.rows)
-        width, height = numbers(table["width"]), numbers(table["height"])
-        sides = (("x0", width), ("y0", height), ("x1", width), ("y1", height))
-        self._boxes = np.stack([numbers(table[side]) / size for side, size in sides], 1)
+        self._boxes = relative_boxes(snapshot, candidates.rows, candidates.photos)
 
     def twin(self, place: int, kept: list[int]) -> int | None:
         """Place in `kept` of the hit that a candidate is a near copy of; None for none."""
@@ -159,3 +154,28 @@ class _Copies:
         copy = np.where(same_photo, overlap >= SAME_THING, near & (overlap >= COPY_PLACE))
         found = np.flatnonzero(copy)
         return int(found[0]) if len(found) else None
+
+
+def relative_boxes(snapshot: Snapshot, rows: RowArray, photos: RowArray) -> FloatArray:
+    """Boxes of rows in shares of their photos' sides, float32 [n, 4]; no mask is read.
+
+    Args:
+        snapshot: The store.
+        rows: int64 [n].
+        photos: int64 [n], ids of their photos.
+    """
+    from usearch.store.parts import numbers
+
+    boxes = np.empty((len(rows), 4), np.float32)
+    order = np.argsort(rows, kind="stable")
+    part_of = np.searchsorted(snapshot.offsets, rows[order], side="right") - 1
+    for at in np.unique(part_of).tolist():
+        place = order[part_of == at]
+        inside = rows[place] - snapshot.offsets[at]
+        for i, side in enumerate(("x0", "y0", "x1", "y1")):
+            boxes[place, i] = snapshot.parts[at].column(side, inside)
+    table = snapshot.photos()
+    owner = np.searchsorted(numbers(table["photo_id"]), photos)
+    width, height = (numbers(table[side])[owner] for side in ("width", "height"))
+    relative: FloatArray = boxes / np.stack([width, height, width, height], 1)
+    return relative.astype(np.float32, copy=False)

@@ -103,7 +103,7 @@ def search(
     chosen = near.at(places)
     if wanted.group and places:
         chosen, folded = _segments_of_photos(
-            snapshot, asked, wanted, contrast, needed, chosen, allowed
+            snapshot, asked, wanted, contrast, needed, chosen, folded, allowed
         )
     hits = hits_at(snapshot, chosen, asked, folded)
     return Found(hits, below, min(cutoffs), best, photos, total)
@@ -257,6 +257,7 @@ def _segments_of_photos(
     contrast: Contrast,
     needed: Sequence[float],
     best: Candidates,
+    folded: list[int],
     allowed: RowArray | None,
 ) -> tuple[Candidates, list[int]]:
     """The best segments of each photo, photo by photo in the order of `best`."""
@@ -265,12 +266,17 @@ def _segments_of_photos(
         rows = np.intersect1d(rows, allowed)
     near = nearest(snapshot, asked, len(rows), contrast, needed, rows)
     every = Wanted(len(rows), dedupe=wanted.dedupe)
-    places, folded = walk(snapshot, near, every, wanted.per_image or PER_GROUP)
-    order = {photo: i for i, photo in enumerate(best.photos.tolist())}
-    both = sorted(
-        zip(places, folded, strict=True), key=lambda pair: (order[int(near.photos[pair[0]])], pair)
-    )
-    return near.at([place for place, _ in both]), [count for _, count in both]
+    places: list[int] = []
+    counts: list[int] = []
+    for row, photo, copies in zip(best.rows, best.photos, folded, strict=True):
+        own = np.flatnonzero(near.photos == photo)
+        inside, within = walk(snapshot, near.at(own), every, wanted.per_image or PER_GROUP)
+        places += own[inside].tolist()
+        # Copies in other photos were counted when the photos were ranked.
+        counts += [
+            n + copies * int(near.rows[own[i]] == row) for i, n in zip(inside, within, strict=True)
+        ]
+    return near.at(places), counts
 
 
 def _photo_count(snapshot: Snapshot, allowed: RowArray | None) -> int:
