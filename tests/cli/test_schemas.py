@@ -48,6 +48,7 @@ COMMANDS = {
     "compact": ["compact"],
     "export": ["export", "-o", "x.json"],
     "export, hits": ["export", "-o", "x.parquet", "-q", "red", "--where", "width > 1"],
+    "export, nothing": ["export", "-o", "x.json", "--where", "width > 5000"],
     "classify": ["classify", "--classes", "classes.txt"],
     "doctor": ["doctor"],
     "config": ["config"],

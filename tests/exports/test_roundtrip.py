@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from functools import partial
 
 import numpy as np
@@ -54,6 +55,8 @@ def store(tmp_path):
     """Two photos of four tiles, of one name in two folders."""
     tiles(tmp_path / "a" / "x.png", 40)
     tiles(tmp_path / "b" / "x.png", 61)
+    (tmp_path / "a" / "broken.jpg").write_text("no photo")
+    (tmp_path / "b" / "a.jpg").write_text("no photo")
     folders = [tmp_path / "a", tmp_path / "b"]
     index_photos(folders, tmp_path / ".usearch", load_toys, preset="mini", workers=0)
     return open_store(tmp_path / ".usearch").snapshot
@@ -78,11 +81,14 @@ def test_a_store_comes_back_with_the_same_masks_and_boxes(store, tmp_path):
 
 
 def test_rows_choose_segments_and_photos_without_any_are_left_out(store, tmp_path):
-    rows = store.rows_of_photo(1)[[2, 0]]
+    [photo] = [p for p in store.photo_records() if p.root.endswith("b") and p.n_segments]
+    rows = store.rows_of_photo(photo.photo_id)[[2, 0]]
     assert export_segments(store, rows, tmp_path / "out.json", "coco") == 2
     data = json.loads((tmp_path / "out.json").read_text())
     assert [i["file_name"] for i in data["images"]] == ["b/x.png"]
-    assert [a["segment"] for a in data["annotations"]] == [65536, 65538]
+    first = photo.photo_id * 65536
+    assert [a["segment"] for a in data["annotations"]] == [first, first + 2]
+    assert {a["image_id"] for a in data["annotations"]} == {data["images"][0]["id"]}
 
 
 def test_parquet_holds_what_the_store_holds(store, tmp_path):
@@ -120,6 +126,17 @@ def test_a_run_that_breaks_leaves_no_file_and_keeps_the_old_one(kind, store, tmp
     if kind != "labelme":
         assert path.read_text() == "old"
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_link_is_followed_and_a_device_is_never_replaced(store, tmp_path):
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    export_segments(store, store.live_rows(), tmp_path / "link.json", "coco", force=True)
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text())["annotations"]
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="can be replaced"):
+        export_segments(store, store.live_rows(), tmp_path / "pipe", "coco", force=True)
 
 
 @pytest.mark.parametrize("kind", ["coco", "parquet", "cvat", "labelme"])

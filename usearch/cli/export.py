@@ -117,6 +117,8 @@ def export(
         rows = opened.snapshot.live_rows() if where is None else opened.rows_where(where)
         selected = len(rows)
     if not selected:
+        if json:
+            json_result("export", _document(opened, None, kind, 0, queries, where))
         note(f"nothing to export: {_why_nothing(opened, where, queries)}")
         raise typer.Exit(ExitCode.NO_MATCH)
     with count_bar("writing", selected, "segments") as progress:
@@ -197,7 +199,7 @@ def _why_nothing(opened: OpenStore, where: str | None, queries: list[str] | None
 
 def _document(
     opened: OpenStore,
-    output: Path,
+    output: Path | None,
     kind: Format,
     written: int,
     queries: list[str] | None,
@@ -205,7 +207,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "store": json_path(opened.snapshot.path),
-        "output": json_path(output.absolute()),
+        "output": None if output is None else json_path(output.absolute()),
         "format": kind,
         "segments": written,
         "queries": [json_path(query) for query in queries or []],

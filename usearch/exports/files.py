@@ -25,6 +25,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
         InputError: There is a file already, or none can be written there.
     """
     refuse_existing(path, force=force)
+    path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
     try:
         handle, name = tempfile.mkstemp(suffix=".part", prefix=".", dir=path.parent)
     except OSError as problem:
@@ -47,10 +48,13 @@ def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise when a place is taken.
 
     Raises:
-        InputError: A folder is there, or a file that is not to be replaced.
+        InputError: A folder or a device is there, or a file that is not to be replaced.
     """
     if path.is_dir():
         raise InputError(f"{path} is a folder", "name a file with -o")
+    if path.exists() and not path.is_file():
+        # A rename would put a file in the place of /dev/null, for everyone.
+        raise InputError(f"{path} is no file that can be replaced", "name a file with -o")
     if not force and os.path.lexists(path):
         raise InputError(f"{path} exists", "name another file, or replace it with --force")
 
