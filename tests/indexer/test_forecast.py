@@ -5,23 +5,9 @@ from __future__ import annotations
 import os
 
 import pytest
+from photo_folders import picture, run
 from PIL import Image
-from test_pipeline import picture, run
 from toys import load_toys
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Six photos, and a file with the ending of one."""
-    for number in range(6):
-        picture(tmp_path / "photos" / f"{number}.png", number)
-    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def store(tmp_path):
-    return tmp_path / "store"
 
 
 def files_below(folder):

@@ -5,7 +5,7 @@ import os
 import signal
 
 import pytest
-from test_pipeline import picture
+from photo_folders import picture
 from toys import SPACE, ColourEmbedder, GridSegmenter, load_mined, load_toys
 
 import usearch.cli.index as command

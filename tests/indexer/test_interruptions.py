@@ -12,7 +12,7 @@ import sys
 import time
 
 import pytest
-from test_pipeline import picture, stored
+from photo_folders import picture, stored
 from toys import load_toys
 
 from indexer.pipeline import index_photos
