@@ -1,8 +1,9 @@
 """The pictures of docs/gallery.md: a page of `usearch query --html` in Chromium, as it comes.
 
 usearch demo
-usearch query -q sky -q "a cat" -q wheel --each --per-image 2 -k 4 --store usearch-demo --html page.html
-python examples/gallery_pictures.py page.html docs
+cd usearch-demo
+usearch query -q sky -q "a cat" -q wheel --each --per-image 2 -k 4 --html page.html
+python ../examples/gallery_pictures.py page.html ../docs
 """
 
 from __future__ import annotations

@@ -257,6 +257,18 @@ def test_several_answers_are_sections_and_an_empty_one_says_so(gallery, three):
     assert quiet(watched)
 
 
+def test_without_scripts_the_pictures_are_there(browser, tmp_path, three):
+    path = tmp_path / "gallery.html"
+    path.write_text(gallery_html([three], title="t", read_photo=read_photo), encoding="utf-8")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    tile = pixels(page.locator(".open").first)
+    context.close()
+    middle = tile[tile.shape[0] // 2, tile.shape[1] // 2]
+    assert np.abs(middle - RED).max() < 40
+
+
 def test_a_page_without_any_hit_has_no_script_at_all(gallery):
     watched = gallery(answer_of("zebra", [], segments=0), title="zebra")
     assert watched.page.locator("script").count() == 0

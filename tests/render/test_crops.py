@@ -157,6 +157,21 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
         crops(tmp_path / "file" / "out", [])
 
 
+def test_a_full_disk_leaves_no_half_file(tmp_path, monkeypatch):
+    import errno
+
+    hit = hit_of(tmp_path / "a.png", disc_photo(tmp_path / "a.png"))
+
+    def full(self, file, *args, **options):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        crops(tmp_path / "out", [hit])
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_the_jpeg_quality_is_the_one_stated(tmp_path):
     path = tmp_path / "a.png"
     [written] = crops(tmp_path / "out", [hit_of(path, disc_photo(path))])

@@ -150,3 +150,11 @@ def test_near_ones_left_out_are_counted(answer):
 
 def test_a_page_of_no_answers_is_a_page():
     assert "<h1>nothing asked</h1>" in page(title="nothing asked")
+
+
+def test_a_hit_as_wide_as_a_panorama_is_shown_whole(tmp_path):
+    mask = np.zeros((40, 1600), bool)
+    mask[10:20, 5:1590] = True
+    hit = hit_of(tmp_path / "wide.png", mask)
+    html = page(answer_of("q", [hit]), read=lambda path, side: np.zeros((40, 1600, 3), np.uint8))
+    assert 'viewBox="0 0 1600 40" preserveAspectRatio="xMidYMid meet"' in html

@@ -151,8 +151,11 @@ def _tile(
         (hit.width, hit.height), hit.box, min(_WIDEST, max(_NARROWEST, wanted))
     )
     wide, high = max(1, right - left), max(1, bottom - top)
-    aspect = str(round(100 * min(2.5, max(0.5, wide / high))))
+    shape = min(2.5, max(0.5, wide / high))
+    aspect = str(round(100 * shape))
     aspects.add(aspect)
+    # Panoramas are shown whole in their tile, and what differs by roundings fills it.
+    fit = "slice" if abs(shape - wide / high) < 0.01 else "meet"
     command = f"usearch query --segment {hit.segment}"
     score = f'<span class="score {_strength(hit.score, answer.cutoff)}">{hit.score:.2f}</span>'
     caption = f'<div class="cap">{score}{_path(hit.path)}</div>'
@@ -174,7 +177,7 @@ def _tile(
         f'<li class="tile a{aspect}">'
         f'<button class="open" type="button" id="{tile_id}" aria-haspopup="dialog" '
         f'aria-label="{_text(label)}"{data}>'
-        f'<svg viewBox="{left} {top} {wide} {high}" preserveAspectRatio="xMidYMid slice" '
+        f'<svg viewBox="{left} {top} {wide} {high}" preserveAspectRatio="xMidYMid {fit}" '
         f'aria-hidden="true" focusable="false">'
         f'<defs><path id="{tile_id}-o" vector-effect="non-scaling-stroke" d="{outline}"/></defs>'
         f'<use href="#{ids[hit.image]}"/>'

@@ -153,7 +153,10 @@ def terminal_picture(
         # A cell is two pixels high, and these are taken for squares, or nearly so.
         size = across, max(1, 2 * down)
         return _blocks(picture.resize(size, Pillow.Resampling.BOX), true_colour)
-    picture.thumbnail((across * cell[0], down * cell[1]), Pillow.Resampling.LANCZOS)
+    scale = min(columns * cell[0] / picture.width, rows * cell[1] / picture.height)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    if scale < 1 or protocol == "sixel":  # the others are enlarged by the terminal
+        picture = picture.resize((width, height), Pillow.Resampling.LANCZOS)
     if protocol == "kitty":
         return _kitty(picture, across, down)
     return _iterm2(picture, across, down) if protocol == "iterm2" else _sixel(picture)
