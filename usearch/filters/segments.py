@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch.records import FloatArray
-from usearch.store.parts import SEGMENTS_PER_PHOTO, Part, RowArray
+from usearch.store.part import Part
+from usearch.store.parts import SEGMENTS_PER_PHOTO, RowArray
 
 if TYPE_CHECKING:
     from usearch.filters.photos import PhotoColumns

@@ -16,7 +16,8 @@ from usearch.store import commits, files
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.manifest import Manifest
-from usearch.store.parts import Part, RowArray
+from usearch.store.part import Part
+from usearch.store.parts import RowArray
 from usearch.store.snapshot import Snapshot
 from usearch.store.vectors import BoolArray
 

@@ -19,7 +19,8 @@ from usearch.store import parts as part_files
 from usearch.store.ivf import carried_index, ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
-from usearch.store.parts import HalfArray, Part, RowArray
+from usearch.store.part import Part
+from usearch.store.parts import HalfArray, RowArray
 from usearch.store.snapshot import Snapshot
 
 PART_ROWS = 1 << 17

@@ -11,7 +11,7 @@ from usearch.store import manifest as manifests
 from usearch.store.ivf import ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
-from usearch.store.parts import Part
+from usearch.store.part import Part
 from usearch.store.snapshot import Snapshot
 
 

@@ -22,7 +22,9 @@ from usearch.store import gpu
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.manifest import IndexEntry, Manifest
-from usearch.store.parts import HalfArray, Part, PhotoRow, RowArray
+from usearch.store.part import Part
+from usearch.store.parts import HalfArray, PhotoRow, RowArray
+from usearch.store.photos import photo_rows_in, placed_photos
 from usearch.store.vectors import (
     Block,
     BoolArray,
@@ -182,12 +184,7 @@ class Snapshot:
         return np.arange(first[at], first[at] + counts[at], dtype=np.int64)
 
     def photos_of_part(self, at: int) -> tuple[RowArray, RowArray]:
-        """What a part holds, in the order of its segments.
-
-        Returns:
-            int64 places in `photos()` of the part's photos (-1: removed), and int64 numbers
-            of segments of each.
-        """
+        """Of a part's photos: places in `photos()` (-1: removed) and numbers of segments."""
         part, known = self.parts[at], self._photo_places[1]
         ids = part_files.numbers(part.photos["photo_id"])
         place = np.searchsorted(known, ids)
@@ -358,38 +355,12 @@ class Snapshot:
     @cached_property
     def _photo_places(self) -> tuple[pa.Table, RowArray, RowArray]:
         """Rows of photos and moves, ids of the photos that are there, and their rows in it."""
-        rows = pa.concat_tables(
-            [part_files.no_rows(part_files.PHOTO_SCHEMA)] + [p.photos for p in self.parts]
-        )
-        removed = {r.photo_id for e in self.manifest.parts for r in e.removed}
-        ids = part_files.numbers(rows["photo_id"])
-        moves = pa.concat_tables(
-            [part_files.no_rows(part_files.PHOTO_SCHEMA)] + [p.moves for p in self.parts]
-        )
-        place = np.arange(len(ids))
-        order = np.argsort(ids, kind="stable")
-        for i, moved in enumerate(moves["photo_id"].to_pylist()):
-            at = int(np.searchsorted(ids, moved, sorter=order))
-            if at < len(ids) and ids[order[at]] == moved:
-                place[order[at]] = len(ids) + i
-        live = order[~np.isin(ids[order], list(removed))] if removed else order
-        return pa.concat_tables([rows, moves]), ids[live], place[live]
+        return placed_photos(self.parts, self.manifest)
 
     @cached_property
     def _places(self) -> tuple[RowArray, RowArray, RowArray]:
         """Ids, first rows and row counts of the photos that are there, by id."""
-        ids, first, counts = [], [], []
-        for offset, part in zip(self.offsets, self.parts, strict=False):
-            n = part_files.numbers(part.photos["n_segments"]).astype(np.int64)
-            ids.append(part_files.numbers(part.photos["photo_id"]))
-            first.append(int(offset) + np.cumsum(n) - n)
-            counts.append(n)
-        joined = [
-            np.concatenate([np.zeros(0, np.int64), *column]) for column in (ids, first, counts)
-        ]
-        kept = np.isin(joined[0], self._photo_places[1])
-        order = np.argsort(joined[0][kept], kind="stable")
-        return joined[0][kept][order], joined[1][kept][order], joined[2][kept][order]
+        return photo_rows_in(self.parts, self.offsets, self._photo_places[1])
 
     def _checked_rows(self, rows: RowArray, *, dead: bool = False) -> RowArray:
         rows = np.asarray(rows, np.int64).reshape(-1)
