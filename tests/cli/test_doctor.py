@@ -101,6 +101,12 @@ def test_the_other_project_of_this_name_is_a_problem_and_strict_ends_with_9(inst
     assert "pip uninstall usearch" in capsys.readouterr().err
 
 
+def test_a_package_that_was_written_over_is_a_problem(monkeypatch, capsys):
+    monkeypatch.delattr("usearch._PUBLIC")
+    state, said, _ = about(findings(capsys), "name clash")[0]
+    assert state == "problem" and "is not ours" in said
+
+
 @pytest.mark.parametrize(("first", "state"), [(True, "problem"), (False, "note")])
 def test_another_program_called_usearch_matters_where_it_comes_first(
     tmp_path, monkeypatch, capsys, first, state

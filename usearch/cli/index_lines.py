@@ -71,7 +71,8 @@ def plan_lines(report: IndexReport, *, all_skipped: bool) -> list[str]:
             f"{count:,} {ending or 'without ending'}"
             for ending, count in survey.other_suffixes.most_common(5)
         )
-        lines.append(f"  {others:,} other files left out by their names: {most}")
+        files = "other file" if others == 1 else "other files"
+        lines.append(f"  {others:,} {files} left out by their names: {most}")
     lines += _passed_over(report)
     forecast = report.forecast
     if forecast is not None:

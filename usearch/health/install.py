@@ -74,6 +74,13 @@ def check_installation() -> Iterator[Finding]:
 def check_names() -> Iterator[Finding]:
     """Other things that are called usearch: a package that overwrites ours, a program before it."""
     other = version_of("usearch")
+    if not hasattr(usearch, "_PUBLIC"):
+        yield Finding(
+            "name clash",
+            "problem",
+            f"{usearch.__file__} is not ours: another package has written over it",
+            "pip install --force-reinstall --no-deps use-segments, in an environment of its own",
+        )
     if other is not None:
         yield Finding(
             "name clash",
