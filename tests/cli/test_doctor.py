@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import toy_preset
@@ -102,7 +103,8 @@ def test_the_other_project_of_this_name_is_a_problem_and_strict_ends_with_9(inst
 
 
 def test_a_package_that_was_written_over_is_a_problem(monkeypatch, capsys):
-    monkeypatch.delattr("usearch._PUBLIC")
+    theirs = SimpleNamespace(__version__="2.26.6", __file__="site/usearch/__init__.py")
+    monkeypatch.setattr(install, "usearch", theirs)
     state, said, _ = about(findings(capsys), "name clash")[0]
     assert state == "problem" and "is not ours" in said
 
