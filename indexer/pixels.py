@@ -26,6 +26,9 @@ from usearch.records import Image
 BACKGROUND = (255, 255, 255)
 """RGB shown behind transparent pixels: white, which most viewers show."""
 
+_STRIP = 4_000_000
+"""Pixels that are turned into an array at once."""
+
 _ORIENTATION = 0x0112
 _TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -80,7 +83,19 @@ def upright_rgb(picture: Pillow.Image, max_side: int) -> tuple[Image, int, int]:
         rgb = rgb.transpose(turn)
         if orientation >= 5:
             width, height = height, width
-    return np.array(rgb, dtype=np.uint8), width, height
+    return _pixels_of(rgb), width, height
+
+
+def _pixels_of(rgb: Pillow.Image) -> Image:
+    """An array of an RGB picture. Pillow's own way holds two copies of it for a moment."""
+    if rgb.width * rgb.height <= _STRIP:
+        return np.array(rgb, dtype=np.uint8)
+    pixels = np.empty((rgb.height, rgb.width, 3), np.uint8)
+    rows = max(1, _STRIP // rgb.width)
+    for top in range(0, rgb.height, rows):
+        bottom = min(rgb.height, top + rows)
+        pixels[top:bottom] = np.asarray(rgb.crop((0, top, rgb.width, bottom)))
+    return pixels
 
 
 def _orientation(picture: Pillow.Image) -> int:
@@ -165,4 +180,4 @@ def _in_srgb(picture: Pillow.Image, profile: object) -> Pillow.Image:
                     return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken profile: the plain conversion below shows the picture
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
