@@ -164,9 +164,7 @@ def test_a_dry_run_says_what_it_would_take_and_writes_nothing(folder, tmp_path, 
     (folder / "film.mov").touch()
     assert index("photos", "--dry-run", "--json") == 0
     out, err = capsys.readouterr()
-    assert (
-        "3 photos found: 3 .png" in err and "1 other file left out by their names: 1 .mov" in err
-    )
+    assert "3 photos found: 3 .png" in err and "1 other file left out by their names: 1 .mov" in err
     assert "3 photos to index: about 12 segments, 0 MB" in err
     assert "(3 photos were timed)" in err and err.endswith("nothing was written\n")
     found = json.loads(out)

@@ -123,6 +123,6 @@ def _root(
     usearch segment a.jpg --classes list.txt -o maps
 
     Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 nothing
-    matches, 2 usage, 3 input, 4 store, 5 store busy, 6 model, 7 resources, 9 a check said
-    no, 70 a bug. docs/cli.md has the details.
+    matches, 2 usage, 3 input, 4 store, 5 store busy, 6 model, 7 resources, 8 service,
+    9 a check said no, 70 a bug. docs/cli.md has the details.
     """
