@@ -41,7 +41,7 @@ def scaled_counts(counts: Counts, size: tuple[int, int], to: tuple[int, int]) ->
     start, stop = x * height + top[which], x * height + bottom[which]
     # Runs of one column were repeated one after the other; pixels run column by column.
     order = np.argsort(start, kind="stable")
-    return _joined(start[order], stop[order], height * width)
+    return runs_to_counts(start[order], stop[order], height * width)
 
 
 def _column_runs(counts: Counts, height: int) -> tuple[_Places, _Places, _Places]:
@@ -65,7 +65,7 @@ def _first_pixels(old: int, new: int) -> _Places:
     return -((old - 2 * new * pixel) // (2 * old))
 
 
-def _joined(start: _Places, stop: _Places, pixels: int) -> Counts:
+def runs_to_counts(start: Counts, stop: Counts, pixels: int) -> Counts:
     """Run lengths of sorted runs [start, stop) that may touch and do not overlap."""
     if not len(start):
         return np.array([pixels], np.int64)

@@ -72,6 +72,7 @@ def test_nothing_to_export_ends_with_1_and_writes_nothing(tmp_path, capsys):
         (["-o", "x.tif"], 2, "--format"),
         (["-o", "x.json", "-f", "voc"], 2, "no format 'voc'"),
         (["-o", "x.parquet", "--polygons"], 2, "not polygons"),
+        (["-o", "x.json", "-f", "labelstudio", "--polygons"], 2, "not polygons"),
         (["-o", "x.json", "-k", "5"], 2, "--query"),
         (["-o", "x.json", "--where", "width >"], 2, "width >"),
         (["-o", "nowhere/x.json"], 3, "nowhere"),

@@ -31,6 +31,7 @@ from usearch import masks
 from usearch.exports import export_source
 from usearch.exports.coco import write_coco
 from usearch.exports.cvat import write_cvat
+from usearch.exports.labelstudio import write_labelstudio
 from usearch.exports.polygons import outer_polygons
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")  # pycocotools
@@ -273,6 +274,61 @@ def test_labelme_itself_loads_its_files(polygons, tmp_path, monkeypatch):
             np.testing.assert_array_equal(
                 shape["mask"], on_photo(mask, SIZE)[y0 : y1 + 1, x0 : x1 + 1]
             )
+
+
+def brush_mask(rle: list[int], size: tuple[int, int] = SIZE) -> np.ndarray:
+    """As Label Studio unpacks its run lengths: RGBA, of which the last one is the mask."""
+    bits = iter("".join(f"{byte:08b}" for byte in rle))
+
+    def read(size: int) -> int:
+        return int("".join(next(bits) for _ in range(size)), 2)
+
+    total, word = read(32), read(5) + 1
+    sizes = [read(4) + 1 for _ in range(4)]
+    values: list[int] = []
+    while len(values) < total:
+        assert read(1) == 1  # a run, not a copy
+        times = read(sizes[read(2)]) + 1
+        values += [read(word)] * times
+    assert len(values) == total
+    return np.array(values, np.uint8).reshape(*size, 4)
+
+
+def test_label_studio_s_run_lengths_are_packed_pixels(tmp_path):
+    export_source(sample(labels=("red car",)), tmp_path / "out.json", "labelstudio")
+    [task] = json.loads((tmp_path / "out.json").read_text())
+    assert task["data"]["image"].endswith("?d=sub/a.png")
+    [prediction] = task["predictions"]
+    for result, mask in zip(prediction["result"], three_masks(), strict=True):
+        assert (result["original_width"], result["original_height"]) == (90, 60)
+        assert result["value"]["brushlabels"] == ["red car"]
+        pixels = brush_mask(result["value"]["rle"])
+        for channel in range(4):
+            np.testing.assert_array_equal(pixels[..., channel] == 255, on_photo(mask, SIZE))
+
+
+@given(random_photos())
+def test_label_studio_s_own_decoder_gets_the_masks(content):
+    pytest.importorskip("label_studio_sdk", reason="label-studio-sdk is not installed")
+    from label_studio_sdk.converter.brush import decode_rle
+
+    for task, (photo, found, _) in zip(
+        json.loads(written(write_labelstudio, as_source(content))), content, strict=True
+    ):
+        size = photo.height, photo.width
+        for result, mask in zip(task["predictions"][0]["result"], found, strict=True):
+            pixels = decode_rle(result["value"]["rle"]).reshape(*size, 4)
+            np.testing.assert_array_equal(pixels[..., 3] == 255, on_photo(mask, size))
+
+
+def test_runs_longer_than_the_longest_are_several():
+    mask = np.zeros((3, 3), bool)
+    mask[1, 1] = True
+    size = (300, 300)
+    photo = Photos([(exported_photo(size=size), [exported_segment(mask)])])
+    [task] = json.loads(written(write_labelstudio, photo))
+    pixels = brush_mask(task["predictions"][0]["result"][0]["value"]["rle"], size)
+    np.testing.assert_array_equal(pixels[..., 3] == 255, on_photo(mask, size))
 
 
 def test_masks_are_never_lost_in_a_photo_larger_than_their_grid():

@@ -113,7 +113,7 @@ def test_rows_of_no_live_segment_and_unknown_formats_are_refused(store, tmp_path
     assert not list(tmp_path.glob("x*"))
 
 
-@pytest.mark.parametrize("kind", ["coco", "parquet", "cvat", "labelme"])
+@pytest.mark.parametrize("kind", ["coco", "parquet", "cvat", "labelme", "labelstudio"])
 def test_a_run_that_breaks_leaves_no_file_and_keeps_the_old_one(kind, store, tmp_path):
     def stop(done):
         raise KeyboardInterrupt
@@ -139,7 +139,7 @@ def test_a_link_is_followed_and_a_device_is_never_replaced(store, tmp_path):
         export_segments(store, store.live_rows(), tmp_path / "pipe", "coco", force=True)
 
 
-@pytest.mark.parametrize("kind", ["coco", "parquet", "cvat", "labelme"])
+@pytest.mark.parametrize("kind", ["coco", "parquet", "cvat", "labelme", "labelstudio"])
 def test_what_is_there_is_replaced_only_when_told_to(kind, store, tmp_path):
     rows, path = store.live_rows(), tmp_path / "out"
     assert export_segments(store, rows, path, kind) == 8

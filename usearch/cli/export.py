@@ -33,7 +33,7 @@ def export(
         typer.Option(
             "-f",
             "--format",
-            metavar="coco|parquet|cvat|labelme",
+            metavar="coco|parquet|cvat|labelme|labelstudio",
             help="Without it: by the ending of PATH, .json (coco), .parquet or .xml (cvat).",
             show_default=False,
         ),
@@ -77,7 +77,8 @@ def export(
     polygons: Annotated[
         bool,
         typer.Option(
-            "--polygons", help="Outlines instead of masks; holes are filled. Not for parquet."
+            "--polygons",
+            help="Outlines, holes filled, instead of masks (coco, cvat, labelme).",
         ),
     ] = False,
     vectors: Annotated[
@@ -105,8 +106,8 @@ def export(
     from usearch.store import open_snapshot
 
     kind = _chosen_format(output, format)
-    if polygons and kind == "parquet":
-        raise UsageError("parquet holds masks, not polygons", "leave --polygons out")
+    if polygons and kind in ("parquet", "labelstudio"):
+        raise UsageError(f"{kind} holds masks, not polygons", "leave --polygons out")
     if not queries and (top is not None or min_score is not None):
         raise UsageError("--top and --min-score choose hits of a --query", "name a --query TEXT")
     opened = OpenStore(open_snapshot(chosen_store(store)))

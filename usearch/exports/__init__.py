@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from usearch.exports.sources import Source
     from usearch.store import Snapshot
 
-Format: TypeAlias = Literal["coco", "parquet", "cvat", "labelme"]
+Format: TypeAlias = Literal["coco", "parquet", "cvat", "labelme", "labelstudio"]
 
-FORMATS: tuple[Format, ...] = ("coco", "parquet", "cvat", "labelme")
+FORMATS: tuple[Format, ...] = ("coco", "parquet", "cvat", "labelme", "labelstudio")
 
 
 def export_segments(
@@ -82,9 +82,15 @@ def export_source(
         from usearch.exports.labelme import write_labelme
 
         return write_labelme(Path(path), source, force=force, polygons=polygons, progress=progress)
-    if format not in ("coco", "cvat"):
+    if format not in ("coco", "cvat", "labelstudio"):
         raise UsageError(f"no format {format!r}", "formats: " + ", ".join(FORMATS))
+    if polygons and format == "labelstudio":
+        raise UsageError("labelstudio takes masks, not polygons", "leave polygons out")
     with new_file(Path(path), force=force) as out:
+        if format == "labelstudio":
+            from usearch.exports.labelstudio import write_labelstudio
+
+            return write_labelstudio(out, source, progress=progress)
         if format == "coco":
             from usearch.exports.coco import write_coco
 
