@@ -6,8 +6,8 @@ import { el, percent } from "./elements.js";
 const KEPT = "usearch.classes";
 const FIRST = "person\nsky, clouds\ntree, plant\ngrass\nbuilding, house\nroad, street\nwater\nfloor\nwall";
 
-/** The layer over the picture, and the panel that steers it. */
-export function makeClassMap() {
+/** The layer over the picture, and the panel that steers it; `changed(shown)` when it comes or goes. */
+export function makeClassMap(changed) {
   let photo = null;
   let loading = null;
 
@@ -49,6 +49,7 @@ export function makeClassMap() {
     loading?.abort();
     picture.hidden = true;
     picture.removeAttribute("src");
+    changed(false);
     result.hidden = true;
     problem.hidden = true;
   }
@@ -67,6 +68,7 @@ export function makeClassMap() {
       const found = await api.classMap(photo, lines, here.signal);
       picture.src = api.classMapPicture(photo, lines);
       picture.hidden = false;
+      changed(true);
       tint();
       legend.replaceChildren(...found.classes.filter(({ share }) => share > 0).map(row));
       covered.textContent = `${percent(1 - found.covered_share)} of the photo lies in no segment.`;

@@ -8,7 +8,7 @@ import { address, asks, readState, searchBody, withoutFilters } from "./state.js
 import { termChip } from "./terms.js";
 import { makeViewer } from "./viewer.js";
 
-const PAGE = 48;
+const PAGE = 30;
 
 let state = readState();
 let store = null;

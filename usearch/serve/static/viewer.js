@@ -18,6 +18,8 @@ export function makeViewer(dialog, { searchBy, close, step }) {
   let path = [];
   let loading = null;
   let drag = null;
+  let under = null;
+  let resting = [];
 
   const picture = el("img", { alt: "", draggable: "false" });
   const shapes = svg("g", { class: "shapes" });
@@ -26,7 +28,9 @@ export function makeViewer(dialog, { searchBy, close, step }) {
   const line = svg("path", { class: "line" });
   const frame = svg("rect", { class: "frame" });
   const drawing = svg("svg", { class: "drawing", preserveAspectRatio: "none" }, dim, shapes, halo, line, frame);
-  const classMap = makeClassMap();
+  const classMap = makeClassMap((shown) => {
+    canvas.classList.toggle("mapped", shown);
+  });
   const canvas = el("div", { class: "canvas" }, picture, classMap.picture, drawing);
   const stage = el("div", { class: "stage" }, canvas);
   const problem = el("p", { class: "problem", role: "alert", hidden: true });
@@ -67,7 +71,7 @@ export function makeViewer(dialog, { searchBy, close, step }) {
     loading?.abort();
     const here = (loading = new AbortController());
     photoId = id;
-    [photo, segments, path] = [null, [], []];
+    [photo, segments, path, under] = [null, [], [], null];
     choose(null);
     shapes.replaceChildren();
     classMap.clear();
@@ -185,19 +189,27 @@ export function makeViewer(dialog, { searchBy, close, step }) {
     Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0 }).forEach(([key, value]) => frame.setAttribute(key, value));
   }
 
-  drawing.addEventListener("pointerover", (event) => {
+  /** A pointer that only lay where the photo opened has chosen nothing yet. */
+  function point(event) {
     const number = event.target.dataset?.segment;
-    if (!number || drag?.moved) return;
+    const still = event.clientX === resting[0] && event.clientY === resting[1];
+    if (!number || number === under || still) return;
+    under = number;
     path = [];
     choose(byNumber(Number(number)));
-  });
+  }
+
+  addEventListener("pointermove", (event) => { if (!dialog.open) resting = [event.clientX, event.clientY]; });
   drawing.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || !photo) return;
     drag = { from: place(event), x: event.clientX, y: event.clientY, moved: false, target: event.target };
     if (event.pointerType === "mouse") drawing.setPointerCapture(event.pointerId);
   });
   drawing.addEventListener("pointermove", (event) => {
-    if (!drag) return;
+    if (!drag) {
+      point(event);
+      return;
+    }
     drag.moved ||= Math.hypot(event.clientX - drag.x, event.clientY - drag.y) > DRAG;
     if (!drag.moved) return;
     choose(null);
@@ -219,7 +231,7 @@ export function makeViewer(dialog, { searchBy, close, step }) {
     if (box[2] - box[0] >= 8 && box[3] - box[1] >= 8) searchBy({ kind: "photo", id: photoId, box }, { add: event.shiftKey });
   });
   drawing.addEventListener("pointercancel", () => { drag = null; drawFrame(null); });
-  drawing.addEventListener("pointerleave", () => { if (!drag) path = []; });
+  drawing.addEventListener("pointerleave", () => { if (!drag) [path, under] = [[], null]; });
 
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
