@@ -201,3 +201,22 @@ def test_a_current_folder_that_was_removed_is_no_bug(tmp_path, monkeypatch):
     monkeypatch.chdir(gone)
     os.rmdir(gone)
     assert setting("top") == 10
+
+
+def test_a_user_without_a_home_has_defaults_and_no_error(project, monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(settings.Path, "home", none)
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    assert setting("top") == 10
+    assert not settings.candidate_files()[1].exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may search every folder")
+def test_a_folder_above_that_may_not_be_searched_has_no_settings(project):
+    project.chmod(0o000)
+    try:
+        assert setting("top") == 10
+    finally:
+        project.chmod(0o700)

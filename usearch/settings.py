@@ -180,7 +180,7 @@ def unknown_variables() -> list[str]:
 
 def setting_files() -> list[Path]:
     """The files that are read, the one that wins first; those that exist."""
-    return [path for path in candidate_files() if path.is_file()]
+    return [path for path in candidate_files() if _is_file(path)]
 
 
 def candidate_files() -> list[Path]:
@@ -190,15 +190,28 @@ def candidate_files() -> list[Path]:
     except FileNotFoundError:  # the current folder was removed
         return [config_dir() / FILE_NAME]
     above = (folder / FILE_NAME for folder in (here, *here.parents))
-    project = next((path for path in above if path.is_file()), here / FILE_NAME)
+    project = next((path for path in above if _is_file(path)), here / FILE_NAME)
     return [project, config_dir() / FILE_NAME]
+
+
+def _is_file(path: Path) -> bool:
+    """As `Path.is_file`, which raises where a folder above may not be searched."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def config_dir() -> Path:
     """The folder of this user's settings, by the platform's custom."""
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "usearch"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "usearch"
+        return home() / "Library" / "Application Support" / "usearch"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or home() / ".config") / "usearch"
+
+
+def home() -> Path:
+    """The user's home; a folder that does not exist for a user without one, as in containers."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def _read(file: Path) -> dict[str, Found]:
@@ -290,7 +303,7 @@ def _checked(known: Setting, value: Any, where: str, base: Path) -> Any:
             f"{where}: {known.name} is {value!r}", f"it is one of {', '.join(known.choices)}"
         )
     if known.kind == "folder":
-        return base / Path(value).expanduser()
+        return base / os.path.expanduser(value)  # noqa: PTH111 - Path's fails without a home
     return float(value) if known.kind == "share" else value
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from usearch.errors import ModelError
 from usearch.models.card import sha256_of
-from usearch.settings import setting
+from usearch.settings import home, setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,11 @@ sizes are those that several independent public projects pin for the same addres
 def cache_dir() -> Path:
     """The cache folder of this project for this user, by the platform's custom."""
     if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = home() / "Library" / "Caches"
     elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or home() / "AppData" / "Local")
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache")
     return base / "usearch"
 
 
@@ -123,7 +123,7 @@ def weight_dirs(weights: Path | None = None) -> list[Path]:
     if named := setting("models"):
         dirs.append(named)
     dirs.append(cache_dir() / "models")
-    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    user_cache = Path(os.environ.get("XDG_CACHE_HOME") or home() / ".cache")
     torch_home = Path(os.environ.get("TORCH_HOME") or user_cache / "torch")
     return [*dirs, torch_home / "hub" / "checkpoints", user_cache / "clip"]
 
