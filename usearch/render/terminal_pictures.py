@@ -196,7 +196,8 @@ def _sixel(picture: Pillow.Image) -> str:
     """DEC's sixels: palette, then bands of six rows, one pass a colour in each band."""
     import numpy as np
 
-    reduced = picture.quantize(_PALETTE)
+    # Median cut alone gives all colours to the dim rest and leaves few for what is lit.
+    reduced = picture.quantize(_PALETTE, kmeans=1)
     index = np.asarray(reduced)
     colours = np.array(reduced.getpalette() or [], np.int64).reshape(-1, 3)
     height, width = index.shape
