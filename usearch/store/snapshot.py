@@ -7,6 +7,7 @@ never changes what a snapshot sees.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +54,8 @@ def find_store(start: Path | None = None) -> Path:
     folder = Path.cwd() if start is None else Path(start).absolute()
     for candidate in (folder, *folder.parents):
         store = candidate / ".usearch"
-        if (store / manifests.NAME).exists() or (store / manifests.PREVIOUS).exists():
+        # Not Path.exists, which raises where a folder above may not be searched.
+        if any(os.path.exists(store / name) for name in (manifests.NAME, manifests.PREVIOUS)):  # noqa: PTH110
             return store
     raise StoreNotFound(
         f"no store in {folder} or above it",
