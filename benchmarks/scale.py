@@ -14,9 +14,10 @@ those of a segmenter), ten years of dates, four cameras, vectors around 20,000 t
 topics. They are harder to search than those of the bundled model: more directions matter
 (`effective_dimension` counts them: the participation ratio of the variances).
 
-Times stand beside a baseline measured in the same process, because a machine that does
-something else makes seconds meaningless. Memory is the most that the process held itself
-(`own`), and that together with the files it had mapped (`resident`).
+Times are processor time of one thread unless they are called wall, and stand beside a baseline
+measured in the same process: a machine that does something else makes seconds meaningless.
+Memory is the most that the process held itself (`own`), and that together with the files it
+had mapped (`resident`).
 """
 
 from __future__ import annotations
@@ -395,17 +396,17 @@ def plain_flat(snapshot: object, most: int = 1_000_000) -> tuple[object, int]:
 
 
 def each(call: Callable[[FloatArray], object], vectors: FloatArray) -> float:
-    """Median wall seconds of a call on one vector."""
+    """Median processor seconds of a call on one vector."""
     return float(np.median([seconds(lambda v=v: call(v), 1) for v in vectors]))  # type: ignore[misc]
 
 
 def seconds(call: Callable[[], object], rounds: int = 5) -> float:
-    """Median wall seconds of a call."""
+    """Median processor seconds of a call."""
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return float(np.median(times))
 
 
@@ -463,20 +464,20 @@ def append(folder: Path) -> dict[str, object]:
     rng = np.random.default_rng(2)
     kinds = [template(rng)]
     with measured() as usage:
-        start = time.perf_counter()
+        start = time.process_time()
         store = writer(folder, dim)
-        opened = time.perf_counter() - start
+        opened = time.process_time() - start
         first = store.snapshot.manifest.next_photo_id
         photos = photos_from(10_000_000 + first, 100, dim, kinds)
         add = seconds(lambda: store.add(photos), 1)
         finish = seconds(store.finish, 1)
         store.close()
-        start = time.perf_counter()
+        start = time.process_time()
         snapshot = open_snapshot(folder / "store")
         new = photos[7].vectors
         assert new is not None
         _, rows = snapshot.search(new[:1], 1)
-        ask = time.perf_counter() - start
+        ask = time.process_time() - start
         again = each(lambda v: snapshot.search(v, 10), questions(folder)["new segments"])
     at = int(rows[0, 0])
     return {

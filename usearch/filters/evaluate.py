@@ -74,7 +74,7 @@ def matching_rows(snapshot: Snapshot, condition: Filter) -> RowArray:
         if not possible.any():
             continue
         part = PartColumns(snapshot.parts[at], photos, place, counts, possible)
-        inside = part.rows[_evaluate(tree, part)]
+        inside = part.places(_evaluate(tree, part))
         found.append(inside + snapshot.offsets[at])
     return np.concatenate(found)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,8 +31,6 @@ class PartColumns:
         counts: int64, for each photo of the part how many segments it has.
         wanted: bool, for each photo of the part whether its segments are asked for.
 
-    Attributes:
-        rows: int64 [n], rows of the part that are looked at, ascending.
     """
 
     def __init__(
@@ -46,10 +45,20 @@ class PartColumns:
         self._photos = photos
         self._place = place[wanted]
         self._counts = counts[wanted]
-        spread = np.repeat(wanted, counts)
-        self._all = bool(spread.all())
-        self.rows: RowArray = np.flatnonzero(spread).astype(np.int64, copy=False)
         self._first = (np.cumsum(counts) - counts)[wanted]
+        self._all = bool(wanted.all())
+
+    @cached_property
+    def rows(self) -> RowArray:
+        """Rows of the part that are looked at, int64 [n], ascending."""
+        ends = np.cumsum(self._counts)
+        start = np.repeat(self._first - (ends - self._counts), self._counts)
+        return start + np.arange(len(start))
+
+    def places(self, mask: BoolArray) -> RowArray:
+        """Rows of the part, int64, where a mask, bool [n], is set."""
+        found = np.flatnonzero(mask)
+        return found if self._all else self.rows[found]
 
     def spread(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         """A value of each photo of the store, for each row that is looked at."""

@@ -62,7 +62,7 @@ class CheckedBytes:
     """
 
     def __init__(self, data: Bytes, sums: Sums) -> None:
-        self.data = data
+        self.data: Bytes = data.view(np.ndarray)  # slices of a memmap cost more than their bytes
         self._sums = sums
         self._good = np.zeros(count_of(len(data)), bool)
         self._all = len(data) == 0
@@ -73,7 +73,9 @@ class CheckedBytes:
 
     def intact(self, start: int, stop: int) -> bool:
         """Whether the bytes from start to stop are what was written."""
-        return self._all or self._check(np.arange(start // BLOCK, count_of(stop)))
+        first = start // BLOCK
+        todo = np.flatnonzero(~self._good[first : count_of(stop)])
+        return len(todo) == 0 or self._check(todo + first)
 
     def rows_intact(self, rows: npt.NDArray[np.int64], width: int) -> bool:
         """Whether rows of `width` bytes are what was written."""
@@ -85,9 +87,8 @@ class CheckedBytes:
         return all(self._check(np.minimum(first + step, last)) for step in range(steps))
 
     def _check(self, blocks: npt.NDArray[np.int64]) -> bool:
-        todo = np.zeros(len(self._good), bool)
-        todo[blocks] = True
-        for block in np.flatnonzero(todo & ~self._good).tolist():
+        # Not np.unique, which imports numpy.ma.
+        for block in dict.fromkeys(blocks[~self._good[blocks]].tolist()):
             place = slice(block * BLOCK, (block + 1) * BLOCK)
             if crc32(self.data[place]) != self._sums[block]:
                 return False
