@@ -185,7 +185,11 @@ def _document(
 ) -> dict[str, Any]:
     from usearch.render.hit_lines import answer_values
 
-    store = {"store": json_path(opened.snapshot.path), "preset": opened.snapshot.preset}
+    store = {
+        "store": json_path(opened.snapshot.path),
+        "preset": opened.snapshot.preset,
+        "calibrated": opened.calibration.calibrated,
+    }
     documents = [answer_values(answer) for answer in answers]
     for document, explanations in zip(documents, explained, strict=False):
         for hit, explanation in zip(document["hits"], explanations, strict=True):
