@@ -1,109 +1,30 @@
-"""From the share a query takes of a softmax to a probability that people can read.
+"""From evidence to a probability that people can read, and how far to trust it.
 
-The unit is a photo and a name: the photo's best segment for the name, and whether that
-segment is one. A logistic curve over the log odds of the share (Platt scaling) is fitted on
-some photos and judged on others.
+A logistic curve over one number (Platt scaling) is fitted on some photos and judged on
+others. All functions take plain arrays, and weights, so that small and large collections
+can count the same.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-from eval.naming import PhotoRegions
-from eval.stored import StoredPhoto
-from usearch import masks
-from usearch.records import FloatArray
-
 Doubles = npt.NDArray[np.float64]
-INSIDE = 0.5
-"""A segment is right when at least this share of it lies on regions of the name."""
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """Best segment of each photo for each name.
-
-    Attributes:
-        log_odds: float64 [n], of the share that the name takes.
-        right: bool [n].
-        photo: int64 [n].
-    """
-
-    log_odds: Doubles
-    right: npt.NDArray[np.bool_]
-    photo: npt.NDArray[np.int64]
-
-
-def log_odds_of(
-    vectors: FloatArray, names: FloatArray, background: FloatArray, scale: float, same: float
-) -> Doubles:
-    """Log odds of each name's share against the background, float64 [n, C].
+def fit_platt(
+    evidence: Doubles, right: Flags, weights: Doubles | None = None
+) -> tuple[float, float]:
+    """Slope and bias of the logistic curve of greatest likelihood.
 
     Args:
-        vectors: float32 [n, D] of segments.
-        names: float32 [C, D].
-        background: float32 [B, D].
-        scale: Logit scale.
-        same: Background words nearer than this to a name are no contrast to it.
-    """
-    rivals = scale * (vectors @ background.T).astype(np.float64)
-    out = np.empty((len(vectors), len(names)))
-    for c, name in enumerate(names):
-        use = background @ name < same
-        top = rivals[:, use].max(1)
-        rest = top + np.log(np.exp(rivals[:, use] - top[:, None]).sum(1))
-        out[:, c] = scale * (vectors @ name) - rest
-    return out
-
-
-def inside_share(stored: StoredPhoto, labelled: PhotoRegions, names: Sequence[str]) -> Doubles:
-    """Share of each segment that lies on regions of each name, float64 [n, C]."""
-    size = stored.segments.size
-    cut = np.stack([masks.decode(r, size).ravel() for r in stored.segments.rles])
-    areas = cut.sum(1)
-    shares = np.zeros((len(cut), len(names)))
-    for c, name in enumerate(names):
-        rows = [i for i, n in enumerate(labelled.names) if n == name]
-        if not rows:
-            continue
-        truth = np.zeros(size, bool)
-        for i in rows:
-            truth |= masks.decode(labelled.segments.rles[i], size)
-        shares[:, c] = (cut & truth.ravel()).sum(1) / areas
-    return shares
-
-
-def best_answers(
-    stored: Sequence[StoredPhoto],
-    labelled: Sequence[PhotoRegions],
-    names: Sequence[str],
-    name_vectors: FloatArray,
-    background: FloatArray,
-    scale: float,
-    same: float,
-) -> Answers:
-    """The best segment of every photo for every name, and whether it is right."""
-    odds, right, photo = [], [], []
-    for i, (photo_segments, regions) in enumerate(zip(stored, labelled, strict=True)):
-        if len(photo_segments.segments) == 0:
-            continue
-        x = log_odds_of(photo_segments.vectors, name_vectors, background, scale, same)
-        best = x.argmax(0)
-        shares = inside_share(photo_segments, regions, names)
-        columns = np.arange(len(names))
-        odds.append(x[best, columns])
-        right.append(shares[best, columns] >= INSIDE)
-        photo.append(np.full(len(names), i))
-    return Answers(np.concatenate(odds), np.concatenate(right), np.concatenate(photo))
-
-
-def fit_platt(log_odds: Doubles, right: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and bias of the logistic curve of greatest likelihood.
+        evidence: float64 [n].
+        right: bool [n].
+        weights: float64 [n]; None = all the same.
 
     Raises:
         ValueError: All answers are right, or none is: nothing can be fitted.
@@ -111,28 +32,114 @@ def fit_platt(log_odds: Doubles, right: npt.NDArray[np.bool_]) -> tuple[float, f
     if right.all() or not right.any():
         raise ValueError("a curve needs right and wrong answers")
     sign = np.where(right, 1.0, -1.0)
+    weight = _weights(weights, len(right))
+    # Centred and scaled, or the search for the optimum stops early.
+    middle, spread = float(evidence.mean()), max(float(evidence.std()), 1e-12)
+    scaled = (evidence - middle) / spread
 
     def loss(p: Doubles) -> float:
-        return float(np.logaddexp(0.0, -sign * (p[0] * log_odds + p[1])).mean())
+        return float(weight @ np.logaddexp(0.0, -sign * (p[0] * scaled + p[1])))
 
-    found = minimize(loss, np.array([1.0, 0.0]), method="BFGS")
-    return float(found.x[0]), float(found.x[1])
+    slope, bias = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    return float(slope / spread), float(bias - slope * middle / spread)
 
 
-def calibration_error(scores: Doubles, right: npt.NDArray[np.bool_], bins: int = 10) -> float:
-    """Expected calibration error over equally filled bins."""
+def bin_numbers(scores: Doubles, weights: Doubles | None = None, bins: int = 10) -> Numbers:
+    """Number of the bin of each score, int64 [n]: ranges of scores of about equal weight.
+
+    Equal scores are never split, so some of the `bins` may be empty.
+    """
+    weight = _weights(weights, len(scores))
     order = np.argsort(scores, kind="stable")
-    parts = np.array_split(order, bins)
-    gaps = [abs(scores[p].mean() - right[p].mean()) * len(p) for p in parts if len(p)]
-    return float(sum(gaps) / len(scores))
+    filled = np.cumsum(weight[order]) - weight[order]
+    number = np.minimum((filled * bins + 1e-9).astype(np.int64), bins - 1)
+    first = np.concatenate(([True], np.diff(scores[order]) > 0))
+    out = np.empty(len(scores), np.int64)
+    out[order] = number[np.maximum.accumulate(np.where(first, np.arange(len(order)), 0))]
+    return out
 
 
-def best_cutoff(scores: Doubles, right: npt.NDArray[np.bool_]) -> tuple[float, float]:
-    """The score from which answers are kept that gives the best F1, and that F1."""
-    order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(right[order])
-    precision = hits / np.arange(1, len(order) + 1)
-    recall = hits / max(1, int(right.sum()))
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    at = int(f1.argmax())
-    return float(scores[order[at]]), float(f1[at])
+def calibration_sums(
+    scores: Doubles,
+    right: Flags,
+    photos: Numbers,
+    weights: Doubles | None = None,
+    bins: int = 10,
+) -> Doubles:
+    """What each photo adds to each bin, for `error_of` and `shares_right_of`.
+
+    Args:
+        scores: float64 [n] in 0..1.
+        right: bool [n].
+        photos: int64 [n], number of the photo of each, from 0.
+        weights: float64 [n]; None = all the same.
+        bins: Bins of about equal weight.
+
+    Returns:
+        float64 [P, 3 * bins]: weights, then weighted scores, then weighted right ones.
+    """
+    weight = _weights(weights, len(scores))
+    number = bin_numbers(scores, weight, bins)
+    out = np.zeros((3, int(photos.max(initial=-1)) + 1, bins))
+    for i, values in enumerate((weight, weight * scores, weight * right)):
+        np.add.at(out[i], (photos, number), values)
+    return np.concatenate(tuple(out), axis=1)
+
+
+def error_of(sums: Doubles) -> Doubles:
+    """Expected calibration error, of sums [..., 3 * bins]: mean gap of score and share right."""
+    weight, said, so = np.split(sums, 3, axis=-1)
+    error: Doubles = np.abs(said - so).sum(-1) / np.maximum(weight.sum(-1), 1e-300)
+    return error
+
+
+def reliability_of(sums: Doubles) -> tuple[Doubles, Doubles]:
+    """Mean score and share right of each bin, [..., bins] each; 0 where a bin is empty."""
+    weight, said, so = np.split(sums, 3, axis=-1)
+    filled = weight > 0
+    empty = np.zeros(weight.shape)
+    return (
+        np.divide(said, weight, out=empty.copy(), where=filled),
+        np.divide(so, weight, out=empty, where=filled),
+    )
+
+
+def calibration_error(
+    scores: Doubles, right: Flags, weights: Doubles | None = None, bins: int = 10
+) -> float:
+    """Expected calibration error over bins of about equal weight."""
+    return float(
+        error_of(calibration_sums(scores, right, np.zeros(len(scores), int), weights, bins).sum(0))
+    )
+
+
+def even_cutoff(present: Doubles, absent: Doubles) -> float:
+    """The value where as large a share of `present` is missed as of `absent` is let through.
+
+    Args:
+        present: Best values where there is something to find.
+        absent: Best values where there is nothing.
+
+    Raises:
+        ValueError: One of the two is empty.
+    """
+    if not len(present) or not len(absent):
+        raise ValueError("a cut-off needs questions with and without an answer")
+    values = np.unique(np.concatenate((present, absent)))
+    missed = np.searchsorted(np.sort(present), values, side="left") / len(present)
+    passed = 1.0 - np.searchsorted(np.sort(absent), values, side="left") / len(absent)
+    return float(values[np.abs(missed - passed).argmin()])
+
+
+def separation(present: Doubles, absent: Doubles) -> float:
+    """Probability that a value drawn from `present` is above one drawn from `absent` (AUC)."""
+    ordered = np.sort(absent)
+    below = np.searchsorted(ordered, present, side="left")
+    equal = np.searchsorted(ordered, present, side="right") - below
+    return float((below + 0.5 * equal).mean() / len(absent))
+
+
+def _weights(weights: Doubles | None, n: int) -> Doubles:
+    plain = np.ones(n) if weights is None else np.asarray(weights, np.float64)
+    normed: Doubles = plain / plain.sum()
+    return normed

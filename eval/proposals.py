@@ -65,19 +65,39 @@ def iou_matrix(
     Raises:
         InputError: A value is no RLE of this size.
     """
+    truths = [masks.decode(rle, size) for rle in regions]
+    shared, areas = shared_areas(truths, proposals, size)
+    own = np.array([truth.sum() for truth in truths], np.int64)
+    union = areas + own[:, None] - shared
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+
+
+def shared_areas(
+    truths: Sequence[masks.Mask], proposals: Sequence[bytes], size: tuple[int, int]
+) -> tuple[Counts, Counts]:
+    """Pixels that masks share with run lengths, which are never decoded.
+
+    Args:
+        truths: m masks, bool [H, W].
+        proposals: n COCO compressed RLE counts on the same grid.
+        size: (H, W).
+
+    Returns:
+        int64 [m, n] shared pixels, and int64 [n] pixels of each proposal.
+
+    Raises:
+        InputError: A value is no RLE of this size.
+    """
     runs = [_runs(masks.rle_to_counts(rle, size)) for rle in proposals]
     starts = np.concatenate([run[0] for run in runs] or [np.zeros(0, np.int64)])
     stops = np.concatenate([run[1] for run in runs] or [np.zeros(0, np.int64)])
     owner = np.repeat(np.arange(len(runs)), [len(run[0]) for run in runs])
-    areas = np.bincount(owner, stops - starts, len(runs))
-    out = np.zeros((len(regions), len(runs)))
-    for i, rle in enumerate(regions):
-        flat = masks.decode(rle, size).ravel(order="F")
-        before = np.concatenate(([0], np.cumsum(flat, dtype=np.int64)))
-        shared = np.bincount(owner, before[stops] - before[starts], len(runs))
-        union = areas + before[-1] - shared
-        out[i] = np.divide(shared, union, out=np.zeros(len(runs)), where=union > 0)
-    return out
+    areas = np.bincount(owner, stops - starts, len(runs)).astype(np.int64)
+    shared = np.zeros((len(truths), len(runs)), np.int64)
+    for i, truth in enumerate(truths):
+        before = np.concatenate(([0], np.cumsum(truth.ravel(order="F"), dtype=np.int64)))
+        shared[i] = np.bincount(owner, before[stops] - before[starts], len(runs))
+    return shared, areas
 
 
 def _runs(counts: Counts) -> tuple[Counts, Counts]:

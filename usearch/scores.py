@@ -32,7 +32,6 @@ USUAL_SEGMENTS = 1000
 HIGHEST_CUTOFF = 0.5
 """What is likelier right than wrong is a match, however many segments there are."""
 
-
 _TINY = 1e-300
 """Less than this a sum of odds is not: its logarithm stays finite."""
 
