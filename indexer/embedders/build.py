@@ -209,10 +209,10 @@ def _clip_source(model: str | None, weights: Path | None) -> Source:
     if model not in open_clip.list_models():
         raise UsageError(
             f"unknown CLIP model {model!r}",
-            f"one of {', '.join(CLIP_MODELS)}, or a name of open_clip with --weights FILE",
+            f"one of {', '.join(CLIP_MODELS)}; from Python also a name of open_clip, with its file",
         )
     if weights is None or not weights.is_file():
-        raise ModelError(f"{model} needs its weight file", "name the file with --weights")
+        raise ModelError(f"{model} needs its weight file", "from Python, give the file as `weights`")
     return Source("open_clip", model, weights, file_sha256(weights))
 
 

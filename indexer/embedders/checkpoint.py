@@ -125,7 +125,7 @@ def load_card(folder: Path) -> HeadCard:
     except FileNotFoundError as error:
         raise ModelError(
             f"{folder} holds no trained USE head ({CARD_NAME} and {WEIGHTS_NAME})",
-            "train one with `usearch train`, or name its folder with --weights",
+            "train one with `usearch train`, and put its folder among the weights as use-large",
         ) from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is not readable as a card: {error}") from error

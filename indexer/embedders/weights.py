@@ -82,7 +82,7 @@ def read_weights(path: Path) -> State:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         raise ModelError(
             f"{path} is not a weight file, or is damaged: {reason}",
-            "get the file again, or name another one with --weights",
+            "get the file again; `usearch models verify` checks those that are published",
         ) from error
     return _unwrapped(loaded, path)
 

@@ -88,7 +88,13 @@ def test_without_a_command_it_says_what_it_is_and_ends_with_2(capsys):
     assert main([]) == ExitCode.USAGE
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert "usearch index ./photos" in streams.err
+    what, *examples, where = streams.err.splitlines()
+    assert "inside your photos" in what and "usearch --help" in where
+    assert [line.split()[:2] for line in examples] == [
+        ["usearch", "index"],
+        ["usearch", "query"],
+        ["usearch", "segment"],
+    ]
 
 
 @pytest.mark.parametrize(
