@@ -176,7 +176,7 @@ def test_sql_reads_the_store_and_nothing_else(store, tmp_path):
         f"COPY photos TO '{tmp_path}/out.csv'",
         "SELEC",
     ):
-        with pytest.raises(UsageError, match="statement failed"):
+        with pytest.raises(UsageError):
             store.sql(statement)
     assert not (tmp_path / "out.csv").exists()
 

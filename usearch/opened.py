@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from usearch.answers import Answer
-from usearch.errors import UsageError
 from usearch.hits import Hits, Sort, check_sort, in_order
 from usearch.models import presets
 from usearch.questions import (
@@ -258,17 +257,15 @@ class OpenStore:
         For statements of one's own: never build one from text of others, filter with `where`.
 
         Raises:
-            UsageError: DuckDB refuses the statement.
+            UsageError: It is no single query, or DuckDB refuses it.
         """
-        import duckdb
         import pyarrow as pa
 
-        try:
-            with self.snapshot.connect() as connection:
-                found = connection.sql(statement)
-                return pa.table({}) if found is None else found.to_arrow_table()
-        except duckdb.Error as problem:
-            raise UsageError(f"the statement failed: {problem}") from problem
+        from usearch.store.sql import select
+
+        with self.snapshot.connect() as connection:
+            schema, batches = select(connection, statement)
+            return pa.Table.from_batches(batches, schema)
 
     def rows_where(self, where: str) -> RowArray:
         """Rows of the segments that a filter lets through, int64.
