@@ -145,3 +145,36 @@ def test_the_bundled_model_is_calibrated_for_words_and_for_looks():
 
 def test_the_curve_is_finite_at_both_ends():
     np.testing.assert_allclose(logistic([-1e6, 0.0, 1e6]), [0, 0.5, 1])
+
+
+@pytest.fixture(scope="module")
+def dog_photos(shared, tmp_path_factory):
+    """A store over the photos with a dog that the bundled model was not calibrated on."""
+    from functools import partial
+
+    from eval.datasets import region_set
+    from indexer.pipeline import index_photos
+    from indexer.presets import load_indexer
+    from usearch import open_store
+
+    sets = [region_set(shared / "data", name) for name in ("coco-stuff100", "coco-captions80")]
+    judged = [photo for one in sets for photo in one.photos][1::2]
+    dogs = [photo.path for photo in judged if "dog" in {region.name for region in photo.regions}]
+    store = tmp_path_factory.mktemp("dogs") / ".usearch"
+    index_photos(dogs, store, partial(load_indexer, "mini", None, "cpu"), preset="mini")
+    return open_store(store)
+
+
+@pytest.mark.slow
+def test_a_dog_is_found_where_there_are_dogs(dog_photos):
+    answer = dog_photos.ask("dog")
+    assert len(answer.hits) > 0
+    assert answer.hits.score.max() >= answer.cutoff
+
+
+@pytest.mark.slow
+def test_a_zebra_is_not_found_where_there_is_none(dog_photos):
+    answer = dog_photos.ask("zebra")
+    assert len(answer.hits) == 0
+    assert answer.best.score < answer.cutoff
+    assert len(dog_photos.ask("zebra", everything=True).hits) == 10
