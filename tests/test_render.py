@@ -10,7 +10,7 @@ from PIL import Image
 
 from usearch.render.class_files import write_class_map
 from usearch.render.hits import Tile, contact_sheet, spotlight, view_around
-from usearch.render.label_places import connected_parts, depths
+from usearch.render.label_places import connected_parts, depths, label_places
 from usearch.render.lettering import fitted, text_width
 from usearch.render.overlay import class_overlay
 from usearch.render.palette import class_colours
@@ -124,6 +124,96 @@ def test_a_long_list_of_classes_keeps_the_legend_in_the_picture():
     labels = np.arange(200, dtype=np.uint8).repeat(100).reshape(100, 200)
     shown = class_overlay(photo(100, 200), labels, [f"class {i}" for i in range(200)])
     assert shown.shape[0] == 100
+
+
+def blobs(seed, height=60, width=80, n=5):
+    """A map of a few blobs on a ground of value 0."""
+    rng = np.random.default_rng(seed)
+    labels = np.zeros((height, width), np.uint8)
+    y, x = np.mgrid[:height, :width]
+    for value in range(1, n):
+        cy, cx, r = rng.integers(height), rng.integers(width), rng.integers(3, 25)
+        labels[(y - cy) ** 2 + (x - cx) ** 2 < r * r] = value
+    return labels
+
+
+@given(st.integers(0, 10_000), st.integers(1, 20), st.integers(1, 8))
+def test_labels_lie_in_their_regions_and_on_no_other_label(seed, wide, high):
+    labels = blobs(seed)
+    places = label_places(
+        labels, lambda value, scale: (max(1, round(wide * scale)), high), (1, 0.5), 1
+    )
+    taken = np.zeros(labels.shape, bool)
+    for place in places:
+        width = max(1, round(wide * place.scale))
+        left, top = round(place.x - width / 2), round(place.y - high / 2)
+        inside = labels[top : top + high, left : left + width]
+        assert inside.shape == (high, width)
+        assert (inside == place.value).mean() >= 0.94
+        assert not taken[top : top + high, left : left + width].any()
+        taken[top : top + high, left : left + width] = True
+
+
+def test_a_label_stands_where_its_region_is_widest():
+    labels = np.zeros((60, 100), np.uint8)
+    labels[:, 60:] = 1
+    labels[28:32, :60] = 1
+    [ground, right] = sorted(
+        (p for p in label_places(labels, lambda *_: (12, 6), (1.0,), 1000)), key=lambda p: p.value
+    )[-2:]
+    assert right.value == 1
+    assert 70 <= right.x <= 90
+    assert ground.value == 0
+
+
+def test_a_region_too_small_for_its_name_and_one_without_name_get_none():
+    labels = np.zeros((40, 40), np.uint8)
+    labels[10:14, 10:14] = 1
+    found = label_places(labels, lambda value, _: (8, 4), (1.0, 0.9), 1)
+    assert [place.value for place in found] == [0]
+    assert label_places(labels, lambda *_: None, (1.0,), 1) == []
+    assert label_places(labels, lambda *_: (50, 4), (1.0,), 1) == []
+
+
+def test_a_smaller_label_is_tried_where_the_full_one_has_no_room():
+    labels = np.zeros((40, 40), np.uint8)
+    labels[10:14, 10:18] = 1
+    room = lambda value, scale: (round(12 * scale), 4)  # noqa: E731
+    scales = {place.value: place.scale for place in label_places(labels, room, (1.0, 0.6), 1)}
+    assert scales == {0: 1.0, 1: 0.6}
+
+
+def test_what_is_unknown_is_striped_and_named_in_the_legend():
+    grey = np.full((200, 300, 3), 128, np.uint8)
+    labels = np.full((200, 300), 254, np.uint8)
+    labels[:, :100] = 0
+    labels[:, 200:] = 253
+    shown = class_overlay(grey, labels, ["sky"], legend=False)
+    assert len(np.unique(shown[20:180, 110:190].reshape(-1, 3), axis=0)) == 2
+    assert len(np.unique(shown[20:180, 210:290].reshape(-1, 3), axis=0)) == 1
+    rows = class_overlay(grey, labels, ["sky"])[:, 300:]
+    alone = class_overlay(grey, np.zeros_like(labels), ["sky"])[:, 300:]
+    ink = [(np.abs(part.astype(int) - part[-1, -1]).sum(2) > 60).any(1) for part in (rows, alone)]
+    lines = [np.sum(np.diff(rows.astype(int)) == 1) for rows in ink]
+    assert lines == [3, 1]
+
+
+def test_a_map_is_drawn_without_its_photo():
+    labels = blobs(1, 200, 300)
+    shown = class_overlay(None, labels, [f"class {i}" for i in range(5)])
+    assert shown.shape[0] == 200
+    assert shown.shape[1] > 300
+    with pytest.raises(ValueError, match="a map of"):
+        class_overlay(photo(), labels, ["sky"])
+
+
+def test_the_palette_of_a_map_shows_what_is_no_class_apart(tmp_path):
+    labels = np.uint8([[0, 1, 253, 254, 255]])
+    write_class_map(tmp_path / "map.png", labels, 2)
+    with Image.open(tmp_path / "map.png") as picture:
+        assert picture.mode == "P"
+        colours = np.asarray(picture.convert("RGB"))[0]
+    assert len(np.unique(colours, axis=0)) == 5
 
 
 def test_an_overlay_of_another_size_than_its_map_is_refused():

@@ -195,6 +195,7 @@ def test_no_photo_that_can_be_read_ends_with_3(tmp_path, classes, capsys):
         (["in/a.png", "--shares", "shares.xls"], 2, ".parquet"),
         (["in/a.png", "--shares", "list.txt"], 3, "list.txt exists"),
         (["in/a.png", "--coco", "in/a.png", "--force"], 2, "in/a.png is an input"),
+        (["in/a.png", "--coco", "a.json", "--shares", "A.json"], 2, "named twice"),
         (["in/a.png", "--coco", "none"], 3, "none is a folder"),
     ],
 )

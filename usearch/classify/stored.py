@@ -109,14 +109,18 @@ def stored_photos(
     Raises:
         StoreError: A file of the store is damaged.
     """
+    from usearch.store.parts import take
+
     table = snapshot.photos().select(
         ["photo_id", "path", "root", "width", "height", "status", "n_segments"]
     )
-    wanted = None if photos is None else set(photos)
+    if photos is not None:
+        there = np.isin(table["photo_id"].to_numpy(), np.fromiter(photos, np.int64))
+        table = take(table, np.flatnonzero(there))
     batch: list[tuple[dict[str, Any], npt.NDArray[np.int64]]] = []
     held = 0
     for record in _records(table):
-        if record["status"] != "ok" or (wanted is not None and record["photo_id"] not in wanted):
+        if record["status"] != "ok":
             continue
         own = snapshot.rows_of_photo(record["photo_id"])
         if rows is not None:

@@ -172,11 +172,6 @@ def stored_choice(
     Raises:
         InputError: A path names no photo of the store.
     """
-    import numpy as np
-
-    owners = None
-    if rows is not None:
-        owners = set(np.unique(opened.snapshot.stored_segments(rows)["photo_id"].to_numpy()))
     wanted = [
         (path, place)
         for path in named
@@ -194,8 +189,11 @@ def stored_choice(
             or record.path == os.fspath(path)
         ]
         used.update(hits)
-        meant = (hits or not named) and (owners is None or record.photo_id in owners)
-        if meant and record.status == "ok":
+        if (
+            (hits or not named)
+            and record.status == "ok"
+            and _has_one(opened, record.photo_id, rows)
+        ):
             chosen[record.photo_id] = Path(full)
     for path in named:
         if path not in used:
@@ -204,6 +202,14 @@ def stored_choice(
                 "index it first, or leave --from-store out",
             )
     return chosen
+
+
+def _has_one(opened: OpenStore, photo: int, rows: npt.NDArray[np.int64] | None) -> bool:
+    """Whether a photo has one of these segments; rows are ascending."""
+    if rows is None:
+        return True
+    own = opened.snapshot.rows_of_photo(photo)
+    return bool(len(own) and rows.searchsorted(own[0]) < rows.searchsorted(own[-1] + 1))
 
 
 def stored_photos(

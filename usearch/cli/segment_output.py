@@ -55,6 +55,8 @@ def prepare(wanted: Wanted, photos: list[Path], keep: list[Path]) -> Places:
         refuse_existing(path, force=wanted.force)
         if class_files.free_name(path, [*photos, *keep]) != path:
             raise UsageError(f"{path} is an input", "name another file")
+    if len(tables) == 2 and class_files.free_name(tables[0], tables[1:]) != tables[0]:
+        raise UsageError(f"{tables[0]} is named twice", "name two files")
     if wanted.shares is not None:
         share_files.format_of(wanted.shares)
     if wanted.output is None:

@@ -42,8 +42,8 @@ def label_places(
 
     Args:
         grid: [h, w], values of a map, small: a few hundred cells a side.
-        room: (width, height) in cells that the label of a value takes at a scale, None for a
-            value without label.
+        room: (width, height) in cells that the label of a value takes at a scale, at least 1;
+            None for a value without label.
         scales: Tried one after the other.
         least: Cells below which a region gets no label.
     """
