@@ -195,9 +195,11 @@ def _iterm2(picture: Pillow.Image, across: int, down: int) -> str:
 def _sixel(picture: Pillow.Image) -> str:
     """DEC's sixels: palette, then bands of six rows, one pass a colour in each band."""
     import numpy as np
+    from PIL import Image as Pillow
 
     # Median cut alone gives all colours to the dim rest and leaves few for what is lit.
-    reduced = picture.quantize(_PALETTE, kmeans=1)
+    few = picture.reduce(2) if min(picture.size) > 20 else picture
+    reduced = picture.quantize(palette=few.quantize(_PALETTE, kmeans=1), dither=Pillow.Dither.NONE)
     index = np.asarray(reduced)
     colours = np.array(reduced.getpalette() or [], np.int64).reshape(-1, 3)
     height, width = index.shape
