@@ -212,7 +212,9 @@ def _clip_source(model: str | None, weights: Path | None) -> Source:
             f"one of {', '.join(CLIP_MODELS)}; from Python also a name of open_clip, with its file",
         )
     if weights is None or not weights.is_file():
-        raise ModelError(f"{model} needs its weight file", "from Python, give the file as `weights`")
+        raise ModelError(
+            f"{model} needs its weight file", "from Python, give the file as `weights`"
+        )
     return Source("open_clip", model, weights, file_sha256(weights))
 
 
