@@ -11,6 +11,7 @@ from usearch.picture_terms import Place, ShownPhoto, embedded_vector, known_phot
 from usearch.render.safe_text import printable
 
 if TYPE_CHECKING:
+    from indexer.photos import PhotoError
     from usearch.records import FloatArray
     from usearch.store import Snapshot
 
@@ -51,7 +52,7 @@ def photo_at(snapshot: Snapshot, path: Path) -> int | ShownPhoto:
     except PhotoError as error:
         known = known_photo(snapshot, path, "")
         if known is None:
-            missing = "there is no such file" if error.reason == "vanished" else error.detail
+            missing = "there is no such file" if error.reason == "vanished" else _told(error)
             raise InputError(
                 f"{printable(str(path))}: {missing}",
                 "give a picture; words that look like a path get a backslash in front",
@@ -66,5 +67,10 @@ def _decoded(path: Path) -> ShownPhoto:
     try:
         decoded = decode(path)
     except PhotoError as error:
-        raise InputError(f"{name}: {error.detail}") from error
+        raise InputError(f"{name}: {_told(error)}") from error
     return ShownPhoto(name, decoded.image, decoded.width, decoded.height)
+
+
+def _told(error: PhotoError) -> str:
+    """What is wrong with a picture, without the options that `usearch index` has for it."""
+    return error.detail.split(" (--")[0]
