@@ -9,6 +9,8 @@ from pathlib import Path
 import filter_samples
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from usearch.cli.output import complain
 from usearch.errors import StoreError, UsageError
@@ -340,3 +342,23 @@ def test_the_filters_of_the_page_are_filters() -> None:
     for text in found:
         if "aera" not in text:
             parse_filter(text)
+
+
+SOME = """
+and or not in between has is null ( ) , = != < ~ !~ == area depth taken camera path touches_border
+parent segment nonsense 10% 3 -1 .5 2MB 2024 2024-05 2024-13 '*' 'a' "b" 1e5 0x1 ''
+"""
+WORDS = SOME.split()
+
+
+@given(st.lists(st.sampled_from(WORDS) | st.text(max_size=2), max_size=12).map(" ".join))
+def test_any_text_is_a_filter_or_a_told_mistake(snapshot: Snapshot, text: str) -> None:
+    try:
+        condition = parse_filter(text)
+    except UsageError as error:
+        assert "\n" not in error.message
+        assert len(error.excerpt.splitlines()) in (0, 2)
+        return
+    rows = matching_rows(snapshot, condition)
+    assert np.isin(rows, snapshot.live_rows()).all()
+    assert parse_filter(str(condition)) == condition
