@@ -151,6 +151,7 @@ def test_an_empty_variable_is_not_set(monkeypatch):
 def test_variables_that_are_no_settings_are_found_and_foreign_ones_left_alone(monkeypatch):
     monkeypatch.setenv("USEARCH_TPO", "3")
     monkeypatch.setenv("USEARCH_USE_SIMSIMD", "1")
+    monkeypatch.setenv("USEARCH_TOKEN", "a secret of usearch serve")
     assert settings.unknown_variables() == ["USEARCH_TPO"]
 
 

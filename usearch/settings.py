@@ -102,6 +102,10 @@ SETTINGS: dict[str, Setting] = {
 """All settings by name."""
 
 
+NO_SETTING = "USEARCH_TOKEN"
+"""The one variable that is no setting: what `usearch serve` asks for never stands in a file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The value of a setting and where it comes from.
@@ -168,7 +172,7 @@ def option_defaults() -> dict[str, Any]:
 
 def unknown_variables() -> list[str]:
     """Variables that look like settings and are none."""
-    known = {setting.variable for setting in SETTINGS.values()}
+    known = {setting.variable for setting in SETTINGS.values()} | {NO_SETTING}
     # The other project of this name has build-time variables of these two stems.
     others = ("USEARCH_USE_", "USEARCH_BUILD_", "USEARCH_TESTS_")
     return sorted(

@@ -99,6 +99,13 @@ def test_a_link_to_an_indexed_folder_leads_to_the_same_photos(folder, store, tmp
     assert len(stored(store)) == 7
 
 
+def test_a_link_to_an_indexed_photo_leads_to_the_same_photo(folder, store, tmp_path):
+    run(folder, store)
+    (tmp_path / "link").symlink_to(folder / "0.png")
+    assert run(tmp_path / "link", store, fail_to_load, prune=True).unchanged == 1
+    assert stored(store) == ALL
+
+
 def test_photos_moved_away_with_a_link_left_in_their_place_stay_the_same(folder, store, tmp_path):
     run(folder, store)
     folder.rename(tmp_path / "large-disk")
