@@ -26,7 +26,9 @@ from usearch.render.hit_lines import (
 )
 from usearch.schemas import schema
 
-file_names = st.binary(min_size=1, max_size=20).filter(lambda raw: not set(raw) & {0, ord("/")})
+file_names = st.binary(min_size=1, max_size=20).filter(
+    lambda raw: not set(raw) & {0, ord("/")} and raw not in (b".", b"..")
+)
 LINES = jsonschema.Draft202012Validator(schema("query.lines"))
 
 
