@@ -108,6 +108,7 @@ def test_the_outline_is_drawn_where_the_mask_is(gallery, three):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_filling_the_exact_outline_in_the_browser_gives_the_mask(watched):
     from usearch.masks import encode
     from usearch.render.outlines import outline_path
@@ -128,6 +129,7 @@ def test_filling_the_exact_outline_in_the_browser_gives_the_mask(watched):
         np.testing.assert_array_equal(alpha == 255, mask)
 
 
+@pytest.mark.slow
 def test_a_view_is_around_the_hit_and_the_grid_is_justified(gallery, tmp_path):
     hits = []
     for i in range(9):
@@ -184,6 +186,7 @@ def test_the_keyboard_does_all(gallery, three):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_the_command_for_more_like_this_is_copied_and_said(gallery, three):
     watched = gallery(three)
     page = watched.page
@@ -223,6 +226,7 @@ def test_text_from_outside_is_only_text(gallery, three):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_even_a_script_that_got_in_would_not_run(tmp_path, watched, three):
     html = gallery_html([three], title="t", read_photo=read_photo)
     planted = html.replace(
@@ -240,6 +244,7 @@ def test_even_a_script_that_got_in_would_not_run(tmp_path, watched, three):
     assert sum("Content Security Policy" in problem for problem in watched.problems) >= 3
 
 
+@pytest.mark.slow
 def test_several_answers_are_sections_and_an_empty_one_says_so(gallery, three):
     best = dataclasses.replace(three.hits[2], score=0.12)
     nothing = answer_of("zebra", [], best=best, below=4)
@@ -257,6 +262,7 @@ def test_several_answers_are_sections_and_an_empty_one_says_so(gallery, three):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_without_scripts_the_pictures_are_there(browser, tmp_path, three):
     path = tmp_path / "gallery.html"
     path.write_text(gallery_html([three], title="t", read_photo=read_photo), encoding="utf-8")
@@ -269,6 +275,7 @@ def test_without_scripts_the_pictures_are_there(browser, tmp_path, three):
     assert np.abs(middle - RED).max() < 40
 
 
+@pytest.mark.slow
 def test_a_page_without_any_hit_has_no_script_at_all(gallery):
     watched = gallery(answer_of("zebra", [], segments=0), title="zebra")
     assert watched.page.locator("script").count() == 0
@@ -276,6 +283,7 @@ def test_a_page_without_any_hit_has_no_script_at_all(gallery):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_a_photo_that_is_gone_is_named_and_the_others_are_shown(gallery, three, tmp_path):
     (tmp_path / "b.png").unlink()
     watched = gallery(three)
@@ -286,6 +294,7 @@ def test_a_photo_that_is_gone_is_named_and_the_others_are_shown(gallery, three, 
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_a_swipe_goes_to_the_next_hit(gallery, three):
     watched = gallery(three)
     page = watched.page
@@ -300,6 +309,7 @@ def test_a_swipe_goes_to_the_next_hit(gallery, three):
     assert quiet(watched)
 
 
+@pytest.mark.slow
 def test_links_to_originals_are_there_when_asked_for(gallery, three, tmp_path):
     watched = gallery(three)
     assert str(tmp_path) not in watched.page.content()
@@ -310,6 +320,7 @@ def test_links_to_originals_are_there_when_asked_for(gallery, three, tmp_path):
     assert watched.page.locator("#original").get_attribute("href") == (tmp_path / "a.png").as_uri()
 
 
+@pytest.mark.slow
 def test_everything_has_a_name_for_those_who_do_not_see_it(gallery, three):
     watched = gallery(three)
     page = watched.page
@@ -345,6 +356,7 @@ CONTRAST = """() => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_is_readable_in_both_schemes(gallery, three, watched, scheme):
     watched.page.emulate_media(color_scheme=scheme)
@@ -357,6 +369,7 @@ def test_text_is_readable_in_both_schemes(gallery, three, watched, scheme):
     assert [(round(ratio, 2), what) for ratio, what in found if ratio < 4.5] == []
 
 
+@pytest.mark.slow
 def test_nothing_moves_where_less_motion_is_wanted(gallery, three, watched):
     watched.page.emulate_media(reduced_motion="reduce")
     gallery(three)
@@ -366,6 +379,7 @@ def test_nothing_moves_where_less_motion_is_wanted(gallery, three, watched):
     assert duration == "0s"
 
 
+@pytest.mark.slow
 def test_no_width_needs_sideways_scrolling(gallery, three):
     watched = gallery(answer_of("x" * 200, list(three.hits)), title="y" * 300)
     for width in (320, 390, 768, 1920):
