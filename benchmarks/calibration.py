@@ -213,11 +213,7 @@ def calibration_of(judge: Evidence, curve: Curve, plain: Plain) -> dict[str, Any
             "error": float(error_of(sums.sum(0))),
             "interval": ends(bootstrap_interval(sums, error_of)),
             "bins": [
-                [
-                    float(said[i]),
-                    float(so[i]),
-                    *ends(bootstrap_interval(sums, lambda s, i=i: reliability_of(s)[1][..., i])),
-                ]
+                [float(said[i]), float(so[i]), *ends(bootstrap_interval(sums, share_right_in(i)))]
                 for i in np.flatnonzero(said).tolist()
             ],
         }
@@ -227,6 +223,11 @@ def calibration_of(judge: Evidence, curve: Curve, plain: Plain) -> dict[str, Any
         error = calibration_error(after[at], right[at])
         out["by_size"][size] = [float(after[at].mean()), float(right[at].mean()), error]
     return out
+
+
+def share_right_in(number: int) -> Plain:
+    """The share right of one bin, as a function of sums over photos."""
+    return lambda sums: reliability_of(sums)[1][..., number]
 
 
 def presence_figures(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +114,7 @@ def best_of_collections(
 
 def shown_hits(evidence: Evidence, sizes: Sequence[int] = SIZES, count: int = 40) -> Shown:
     """The nearest hits of every name in collections of all sizes, whatever they score."""
-    parts: list[tuple[Numbers, ...]] = []
+    parts: list[tuple[npt.NDArray[Any], ...]] = []
     rows_of = _rows_of_photos(evidence)
     for size in (size for size in sizes if size <= len(rows_of)):
         for photos in collections(np.arange(len(rows_of)), size, count):
@@ -122,7 +123,7 @@ def shown_hits(evidence: Evidence, sizes: Sequence[int] = SIZES, count: int = 40
             if not first:
                 continue
             near = np.argpartition(-evidence.cosines[rows], first - 1, axis=0)[:first]
-            there = evidence.shows[photos].any(0)
+            there: Flags = np.asarray(evidence.shows[photos].any(0))
             known = there | evidence.lacks[photos].all(0)
             names = np.flatnonzero(known)
             found = rows[near[:, names]].T.ravel()
@@ -242,7 +243,7 @@ def returned_hits(
     for photos in collections(np.arange(len(rows_of)), size, count):
         rows = np.concatenate([rows_of[i] for i in photos])
         enough = scores[rows] >= cutoff
-        present = evidence.shows[photos].any(0)
+        present: Flags = np.asarray(evidence.shows[photos].any(0))
         known = present | evidence.lacks[photos].all(0)
         for c in np.flatnonzero(known & enough.any(0)).tolist():
             kept = rows[enough[:, c]]

@@ -69,7 +69,8 @@ def iou_matrix(
     shared, areas = shared_areas(truths, proposals, size)
     own = np.array([truth.sum() for truth in truths], np.int64)
     union = areas + own[:, None] - shared
-    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    ious: Doubles = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    return ious
 
 
 def shared_areas(

@@ -6,7 +6,7 @@ query stays light.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -112,11 +112,19 @@ def preset_calibration(preset: str) -> Calibration:
 
 def card_calibration(card: ModelCard, background: tuple[str, ...]) -> Calibration:
     """Score constants of a bundled model: those fitted on photos once its card has them."""
-    fitted = card.calibration
-    if "look_slope" not in fitted:
-        plain = {key: fitted[key] for key in ("slope", "bias", "cutoff")}
-        return Calibration(card.logit_scale, **plain, background=background)
-    return Calibration(card.logit_scale, **fitted, background=background, calibrated=True)
+    c = card.calibration
+    plain = Calibration(card.logit_scale, c["slope"], c["bias"], c["cutoff"], background)
+    if "look_slope" not in c:
+        return plain
+    return replace(
+        plain,
+        cutoff_growth=c["cutoff_growth"],
+        look_slope=c["look_slope"],
+        look_bias=c["look_bias"],
+        look_cutoff=c["look_cutoff"],
+        look_cutoff_growth=c["look_cutoff_growth"],
+        calibrated=True,
+    )
 
 
 def _torch_text_encoder(preset: str) -> TextEncoder:
