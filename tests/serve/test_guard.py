@@ -169,6 +169,22 @@ def test_a_request_that_takes_too_long_is_503(kept_folder, monkeypatch):
         wait.set()
 
 
+def test_a_question_with_a_picture_may_take_longer(kept_folder, monkeypatch):
+    from usearch.opened import OpenStore
+
+    real = OpenStore.ask
+
+    def slow(*words, **options):
+        threading.Event().wait(0.5)
+        return real(*words, **options)
+
+    monkeypatch.setattr(OpenStore, "ask", slow)
+    with client_of(kept_folder, Limits(seconds=0.2, picture_seconds=20)) as client:
+        seen = {"terms": [{"photo": 0, "box": [0, 0, 20, 20]}]}
+        assert client.post(f"{API}/search", json=seen).status_code == 200
+        assert code(client.get(f"{API}/search?q=red")) == "timeout"
+
+
 def test_more_work_than_fits_is_refused_until_there_is_room(kept_folder, monkeypatch):
     """Work whose request gave up still counts: it cannot pile up."""
     from usearch.opened import OpenStore

@@ -44,7 +44,8 @@ def test_limits_are_the_ones_described():
     words = DOCUMENT["components"]["schemas"]["Term"]["oneOf"][0]["properties"]["text"]
     assert words["maxLength"] == limits.text
     text = DOCUMENT["info"]["description"]
-    for number in (limits.json_bytes, limits.upload_bytes, limits.waiting, int(limits.seconds)):
+    times = int(limits.seconds), int(limits.picture_seconds)
+    for number in (limits.json_bytes, limits.upload_bytes, limits.waiting, *times):
         assert f"{number:,}" in text
     sides = {
         path.rsplit("/", 1)[1]: tuple(parameter["schema"]["enum"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from starlette.routing import Route
 
 import usearch
 from usearch.serve import replies, requests
+from usearch.serve.guard import PATIENCE
 from usearch.serve.limits import IMAGE_SIDES, THUMBNAIL_SIDES
 from usearch.serve.problems import Problem, bad_request
 
@@ -126,6 +128,9 @@ async def search(request: Request) -> Response:
     # A question with a picture runs the image network, which takes its time.
     seen = any({"photo", "upload"} & set(term) for term in asked.terms + asked.minus)
     workers = service.drawing if seen else service.asking
+    if seen:
+        patience: asyncio.Timeout = request.scope[PATIENCE]
+        patience.reschedule(asyncio.get_running_loop().time() + service.limits.picture_seconds)
     return JSONResponse(await workers.run(_search, service, asked))
 
 

@@ -27,6 +27,8 @@ from usearch.serve.problems import Problem, answer_of
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 UPLOADS = "/api/v1/uploads"
+PATIENCE = "usearch.timeout"
+"""Where a request's scope has its `asyncio.Timeout`: what takes longer by nature may extend it."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -88,7 +90,8 @@ class Guard:
             body = self._bounded(scope, headers, receive)
             self._under_way += 1
             try:
-                async with asyncio.timeout(self._limits.seconds):
+                async with asyncio.timeout(self._limits.seconds) as timeout:
+                    scope[PATIENCE] = timeout
                     await self._app(scope, body, sender)
             finally:
                 self._under_way -= 1

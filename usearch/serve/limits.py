@@ -25,6 +25,7 @@ class Limits:
         reach: Last hit that can be paged to.
         classes: Names of classes of a class map.
         seconds: A request may take; then the answer is 503.
+        picture_seconds: The same for a question with a picture, which the network has to see.
         waiting: Requests under way at once; one more gets 503.
         threads: Threads that answer questions, and as many that read pictures.
     """
@@ -40,5 +41,6 @@ class Limits:
     reach: int = 2_000
     classes: int = 250
     seconds: float = 20.0
+    picture_seconds: float = 90.0
     waiting: int = 64
     threads: int = 2
