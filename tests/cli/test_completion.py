@@ -64,7 +64,8 @@ def test_the_names_of_commands_are_offered_without_importing_any():
         "print({'numpy', 'pyarrow', 'rich', 'usearch.cli.query'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "query\tFind the segments that match some words.\nset()\n"
+    assert done.stdout.startswith("query\tFind the segments that match ")
+    assert done.stdout.endswith("\nset()\n")
 
 
 def test_a_shell_without_script_is_refused(capsys):

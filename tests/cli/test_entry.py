@@ -102,9 +102,9 @@ def test_without_a_command_it_says_what_it_is_and_ends_with_2(capsys):
     [
         (["qery", "cat"], "Did you mean 'query'?"),
         (["--bogus"], "--bogus"),
-        (["query"], "TEXT"),
+        (["index"], "PATH"),
         (["query", "cat", "--top", "many"], "--top"),
-        (["query", "red", "car"], "car"),
+        (["info", "car"], "car"),
     ],
 )
 def test_a_wrong_command_line_ends_with_2_and_names_the_help(words, message, capsys):

@@ -5,16 +5,16 @@ from __future__ import annotations
 SECTIONS: dict[str, dict[str, str]] = {
     "The job": {
         "index": "Cut photos into segments and store their vectors.",
-        "query": "Find the segments that match some words.",
+        "query": "Find the segments that match words, pictures, or parts of pictures.",
         "segment": "Give every pixel of photos a class from a list.",
         "classify": "Say what a collection is made of: shares of classes.",
-        "export": "Write segments for other tools: COCO, Parquet, CVAT, LabelMe.",
+        "export": "Write segments in the format of another tool.",
         "serve": "Search in a web page, on this machine.",
         "demo": "Show all of it on sample photos.",
     },
     "The store": {
         "info": "What a store holds.",
-        "sql": "Ask a store in SQL, read-only.",
+        "sql": "Ask a store in SQL.",
         "check": "Verify a store: checksums, counts, vectors.",
         "rebuild": "Make the derived files of a store anew.",
         "compact": "Merge parts and drop what was removed.",
