@@ -34,7 +34,7 @@ _SMALLEST_SIDE = 32
 def segment(
     images: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[IMG]...", help="Photos, or folders with photos."),
+        typer.Argument(metavar="IMG", help="Photos, or folders with photos."),
     ] = None,
     classes: ClassesOption = None,
     names: ClassOption = None,
