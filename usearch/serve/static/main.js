@@ -84,6 +84,8 @@ async function ask() {
     grid.show(answer.hits, answer.cutoff);
     more = answer.more;
     report(answer);
+    // The end may have been in sight all along, and then nothing tells that it came into it.
+    if (more && nearEnd()) askMore();
   } catch (problem) {
     if (problem.name !== "AbortError") refuse(problem);
   } finally {
