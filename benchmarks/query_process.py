@@ -115,7 +115,7 @@ def main() -> None:
         print(
             f"query / import torch, open_clip at {options.segments:,} segments: "
             f"{ours[0] / theirs[0]:.3f} of the wall time, {ours[1] / theirs[1]:.3f} of the "
-            f"processor time (bar 0.25)"
+            f"processor time (bar 0.167)"
         )
     finally:
         shutil.rmtree(folder)
