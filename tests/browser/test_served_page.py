@@ -15,6 +15,7 @@ from playwright.sync_api import expect  # noqa: E402
 from served_store import index, serving  # noqa: E402
 
 pytestmark = pytest.mark.slow
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
 HOSTILE = '"><img src=x onerror=document.title="owned">&lt;b&gt;.png'
 TOKEN = "a-token-of-enough-length"
