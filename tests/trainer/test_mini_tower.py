@@ -11,7 +11,7 @@ from indexer.embedders.mini import MiniModel as RuntimeModel  # noqa: E402
 from indexer.embedders.mini import input_size  # noqa: E402
 from trainer.mini.export import write_card, write_head, write_tower  # noqa: E402
 from trainer.mini.head import StageHead, pool  # noqa: E402
-from trainer.mini.tower import STAGES, TOKENS, MiniTower, normalise_tokens  # noqa: E402
+from trainer.mini.tower import HANDED, TOKENS, MiniTower, Unit, normalise_tokens  # noqa: E402
 from trainer.mini.train import MiniModel  # noqa: E402
 from usearch.errors import ModelError  # noqa: E402
 from usearch.masks import pooling_weights, segments_from_masks  # noqa: E402
@@ -63,25 +63,31 @@ def segments(photo):
     return segments_from_masks(masks, [1.0] * 4)
 
 
-def test_each_stage_has_its_stride_and_the_bottleneck_of_the_teacher():
+def test_maps_have_the_strides_of_their_names():
     maps = MiniTower()(torch.rand(2, 3, 64, 96) * 255)
-    for shape in STAGES:
-        stride = int("".join(c for c in shape.name if c.isdigit()))
-        assert maps.wide[shape.name].shape == (2, shape.width, 64 // stride, 96 // stride)
-        assert maps.bottlenecks[shape.name].shape[1] == shape.bottleneck
-    assert maps.wide["merged"].shape == (2, TOKENS["merged"], 4, 6)
+    assert list(maps.handed) == list(HANDED)
+    for name, channels in TOKENS.items():
+        stride = 16 if name == "merged" else int(name[1:])
+        assert maps.tokens[name].shape == (2, channels, 64 // stride, 96 // stride)
 
 
-def test_a_forced_stage_sees_the_teacher_and_sends_no_gradient_back():
+def test_a_forced_unit_sees_the_teacher_and_sends_no_gradient_back():
     tower = MiniTower().eval()
     pixels = torch.rand(2, 3, 64, 64) * 255
-    given = {k: torch.randn_like(v) for k, v in tower(pixels).bottlenecks.items()}
-    forced = torch.ones(len(STAGES), 2, dtype=torch.bool)
-    first = tower(pixels, given, forced).bottlenecks["s32"]
-    other = tower(torch.zeros_like(pixels), given, forced).bottlenecks["s32"]
+    given = {k: torch.randn_like(v) for k, v in tower(pixels).handed.items()}
+    forced = {k: torch.ones(2, dtype=torch.bool) for k in HANDED}
+    first = tower(pixels, given, forced).handed["s32.3"]
+    other = tower(torch.zeros_like(pixels), given, forced).handed["s32.3"]
     assert torch.equal(first, other)
     first.sum().backward()
-    assert all(p.grad is None or not p.grad.any() for p in tower.stages["s4"].parameters())
+    assert all(p.grad is None or not p.grad.any() for p in tower.units["s8_0"].parameters())
+    assert any(p.grad is not None and p.grad.any() for p in tower.units["s32_3"].parameters())
+
+
+def test_half_of_a_units_channels_go_through():
+    unit = Unit(8).eval()
+    x = torch.rand(1, 8, 4, 4)
+    torch.testing.assert_close(unit(x)[:, 0::2], x[:, :4])
 
 
 def test_tokens_are_normalised_as_layer_norm_without_parameters_does():
@@ -92,7 +98,7 @@ def test_tokens_are_normalised_as_layer_norm_without_parameters_does():
 
 
 def test_pooling_first_and_projecting_later_is_projecting_first_and_pooling_later(model):
-    maps = model.tower(torch.rand(1, 3, 64, 96) * 255).wide
+    maps = model.tower(torch.rand(1, 3, 64, 96) * 255).tokens
     same = {k: maps[k] if k != "s32" else maps["s32"] for k in TOKENS}
     weights = {k: torch.rand(3, *same[k].shape[2:]) for k in TOKENS}
     weights = {k: w / w.sum((1, 2), keepdim=True) for k, w in weights.items()}
@@ -132,7 +138,7 @@ def test_onnx_gives_the_vectors_of_torch(model, bundle, photo, segments):
     small = Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR)
     pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float()
     with torch.no_grad():
-        maps = model.tower(pixels).wide
+        maps = model.tower(pixels).tokens
         weights = {
             k: torch.from_numpy(pooling_weights(segments, tuple(maps[k].shape[2:]))).view(
                 4, *maps[k].shape[2:]

@@ -2,7 +2,7 @@
 
 A window is what the network sees: part of a photo, resized (paper section 4.2: factor
 0.5-2, then a crop). Masks are cut by the same window, exactly, through matrices of overlap.
-The image teacher looks at the very pixels that the tower gets.
+The image teachers look at the very pixels that the tower gets.
 """
 
 from __future__ import annotations
@@ -17,13 +17,15 @@ import torch
 from PIL import Image as PillowImage
 from torch import Tensor
 
+from trainer.mini.tower import TOKENS
 from trainer.pairs import PairImage, PairSegment
 from usearch.records import FloatArray, Image
 
 WINDOWS = ((192, 256), (256, 192), (224, 224))
 """(height, width) of the windows; a photo goes to the one whose shape is nearest to its own."""
 
-STRIDES = {"s8": 8, "s16": 16, "s32": 32, "merged": 16}
+STRIDES = {name: 16 if name == "merged" else int(name[1:]) for name in TOKENS}
+FINEST = 8
 MASK_STRIDE = 4
 MIN_VISIBLE = 0.5
 """Share of a segment that a window must show (a smaller rest need not look like its name)."""
@@ -53,7 +55,7 @@ class Batch:
         photo: int64 [n], the window that a segment lies in.
         weights: float32 [n, h, w] by stage, each row summing to 1.
         segments: The n segments.
-        teacher: Maps of the image teacher, float32 [B, C, h, w] by name; empty without one.
+        teacher: Maps of the image teachers, float32 [B, C, h, w] by name; empty without one.
     """
 
     pixels: Tensor
@@ -122,7 +124,7 @@ def make_batch(
     """
     height, width = size
     pixels = np.empty((len(samples), height, width, 3), np.uint8)
-    fine = height // STRIDES["s8"], width // STRIDES["s8"]
+    fine = height // FINEST, width // FINEST
     kept: list[PairSegment] = []
     photo: list[int] = []
     areas: list[FloatArray] = []
@@ -182,7 +184,7 @@ def _nested_weights(areas: Tensor) -> dict[str, Tensor]:
     """Weights on the grid of each stage; the coarser grids are sums of the finest one's cells."""
     out = {}
     for stage, stride in STRIDES.items():
-        step = stride // STRIDES["s8"]
+        step = stride // FINEST
         cells = areas if step == 1 else torch.nn.functional.avg_pool2d(areas, step)
         out[stage] = (cells / cells.sum((2, 3), keepdim=True).clamp_min(1e-6)).squeeze(1)
     return out

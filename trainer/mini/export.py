@@ -40,7 +40,7 @@ class _ForRuntime(nn.Module):
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
         maps = self.tower(pixels)
         boundary = torch.sigmoid(self.tower.boundaries(maps))
-        return boundary, *(normalise_tokens(maps.wide[stage]) for stage in TOKENS)
+        return boundary, *(normalise_tokens(maps.tokens[stage]) for stage in TOKENS)
 
 
 def load_run(run: Path) -> MiniModel:

@@ -142,7 +142,7 @@ def naming_loss(vectors: Tensor, targets: Targets, vocabulary: Vocabulary) -> Te
 
 
 def map_losses(own: Mapping[str, Tensor], teacher: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Mean squared error of each bottleneck against the teacher's standardised map.
+    """Mean squared error of each of the tower's maps against the teacher's standardised one.
 
     1 is what a constant gets.
     """

@@ -80,7 +80,7 @@ def cache_segments(
         if flip and i % 2:
             pixels = pixels.flip(3)
             weights = {k: w.flip(2) for k, w in weights.items()}
-        maps = tower(pixels.contiguous(memory_format=torch.channels_last)).wide
+        maps = tower(pixels.contiguous(memory_format=torch.channels_last)).tokens
         photo = torch.zeros(len(sample.segments), dtype=torch.long)
         rows.append(pool(maps, weights, photo, head.stages))
         segments += sample.segments

@@ -1,8 +1,10 @@
-"""The image teacher: maps inside a MobileNetV2 in TensorFlow Lite form, on any window.
+"""The image teachers: maps inside two small networks, on any window.
 
-The network's file is read as it is; only the list of outputs is changed, so that the maps
-between its blocks come out, and the layers behind the last one are left away. Its numbers
-never enter the tower: they are the targets of a regression.
+`DetectorTeacher` is NanoDet-Plus (ShuffleNetV2, trained on COCO) in ncnn form: the maps between
+its units and of its pyramid are what the tower's own units learn to give. `MapTeacher` is a
+MobileNetV2 (trained on ImageNet) in TensorFlow Lite form: its last maps are told from the tower's
+by a linear layer. Their files are read as they are, and their numbers never enter the tower: the
+maps are the targets of regressions.
 """
 
 from __future__ import annotations
@@ -15,8 +17,7 @@ import numpy as np
 from usearch.errors import InputError, ModelError
 from usearch.records import FloatArray, Image
 
-_MAPS = {"s4": (56, 24), "s8": (28, 32), "s16a": (14, 64), "s16": (14, 96), "s32a": (7, 160),
-         "s32": (7, 320)}  # fmt: skip
+_MAPS = {"m16": (14, 96), "m32": (7, 320)}
 """Side at an input of 224, and channels, of the last map of each kind."""
 
 
@@ -85,4 +86,79 @@ class MapTeacher:
             scale, zero = detail["quantization"]
             raw = interpreter.get_tensor(detail["index"])[0].astype(np.float32)
             maps[name] = np.ascontiguousarray(((raw - zero) * scale).transpose(2, 0, 1))
+        return maps
+
+
+_BLOBS = {
+    "stem": "891",
+    **{f"s8.{i}": b for i, b in enumerate(("910", "938", "966", "994"))},
+    **{
+        f"s16.{i}": b
+        for i, b in enumerate(("1013", "1041", "1069", "1097", "1125", "1153", "1181", "1209"))
+    },
+    **{f"s32.{i}": b for i, b in enumerate(("1228", "1256", "1284", "1312"))},
+    "t16": "1344",
+    "p8": "1367",
+    "p16": "1391",
+    "p32": "1415",
+    "h8": "1440",
+    "h16": "1465",
+    "h32": "1490",
+}
+"""What the detector's file calls the maps that the tower hands on."""
+
+_DETECTOR_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
+_DETECTOR_SCALE = np.array([57.375, 57.12, 58.395], np.float32)
+
+
+class DetectorTeacher:
+    """Maps of a NanoDet-Plus-m detector for windows of any size that is a multiple of 32.
+
+    Args:
+        folder: Holds `model.param` and `model.bin`.
+
+    Raises:
+        ModelError: The package that runs it is missing.
+        InputError: The files are another network.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            import ncnn
+        except ImportError as error:
+            raise ModelError(
+                f"the detector teacher needs {error.name}", "pip install 'use-segments[train]'"
+            ) from error
+        self._ncnn = ncnn
+        self._net = ncnn.Net()
+        self._net.opt.use_vulkan_compute = False
+        self._net.opt.num_threads = 1
+        # Maps are read after the network has gone on: nothing may be written in place.
+        self._net.opt.lightmode = False
+        for load, name in (
+            (self._net.load_param, "model.param"),
+            (self._net.load_model, "model.bin"),
+        ):
+            if load(str(folder / name)) != 0:
+                raise InputError(f"{folder / name} cannot be read as a network in ncnn form")
+
+    def __call__(self, pixels: Image) -> dict[str, FloatArray]:
+        """Maps of one window.
+
+        Args:
+            pixels: uint8 [H, W, 3], RGB, H and W multiples of 32.
+
+        Returns:
+            By name float32 [C, h, w].
+        """
+        scaled = (pixels[:, :, ::-1].astype(np.float32) - _DETECTOR_MEAN) / _DETECTOR_SCALE
+        feed = np.ascontiguousarray(scaled.transpose(2, 0, 1), np.float32)
+        extractor = self._net.create_extractor()
+        extractor.input("data", self._ncnn.Mat(feed))
+        maps = {}
+        for name, blob in _BLOBS.items():
+            status, found = extractor.extract(blob)
+            if status != 0:
+                raise InputError(f"the detector has no map {blob}: it is another network")
+            maps[name] = np.array(found)
         return maps
