@@ -185,3 +185,17 @@ def test_rows_are_searched_after_a_list_of_them_is_empty(indexed: Path) -> None:
     snapshot = open_snapshot(indexed)
     queries = unit(np.random.default_rng(1), 3)
     assert snapshot.search(queries, 64)[1].shape == (3, 64)
+
+
+def test_a_reader_that_is_let_go_holds_no_file(tmp_path: Path) -> None:
+    """Arrow keeps what reads a file where Python's garbage collector does not look."""
+    import gc
+    import weakref
+
+    sample_store(tmp_path / "s")
+    snapshot = open_snapshot(tmp_path / "s")
+    snapshot.segments(snapshot.live_rows())
+    parts = [weakref.ref(part) for part in snapshot.parts]
+    del snapshot
+    gc.collect()
+    assert [part() for part in parts] == [None] * len(parts)

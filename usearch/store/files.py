@@ -30,6 +30,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _TOO_MANY = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _CHUNK = 1 << 22
+_SMALL = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,12 +266,14 @@ def read_file(path: Path) -> bytes:
 def map_file(path: Path) -> Bytes:
     """The bytes of a file, memory-mapped read-only; they outlive the file's name.
 
+    Small files are read: a map holds a file descriptor, and large stores have many parts.
+
     Raises:
         FileNotFoundError: It is not there.
     """
     try:
-        if path.stat().st_size == 0:
-            return np.zeros(0, np.uint8)
+        if path.stat().st_size <= _SMALL:
+            return np.frombuffer(path.read_bytes(), np.uint8)
         return np.memmap(path, np.uint8, mode="r")
     except FileNotFoundError:
         raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from usearch.store.parts import (
     take,
 )
 
+_DIFFERS = "its checksum is wrong"
 _FEW_GROUPS = 0.25
 """Up to this share of the row groups is read alone."""
 
@@ -65,10 +66,7 @@ class Part:
 
     def damaged(self, name: str, why: str) -> StoreError:
         """The error for a file of this part."""
-        return StoreError(
-            f"{self.folder / name} is damaged: {why}",
-            f"run `usearch rebuild --store {self._store}`, then index the photos again",
-        )
+        return _damaged(self._store, self.folder / name, why)
 
     def verify(self, name: str) -> None:
         """Compare a file with its checksum, once in the life of this object.
@@ -111,7 +109,7 @@ class Part:
         return {n: CheckedBytes(self._bytes[n], s) for n, s in zip(sizes, sums, strict=True)}
 
     def _differs(self, name: str) -> StoreError:
-        return self.damaged(name, "its checksum is wrong")
+        return self.damaged(name, _DIFFERS)
 
     @cached_property
     def photos(self) -> pa.Table:
@@ -209,7 +207,9 @@ class Part:
         if name in self._verified or name not in self._blocks:
             self.verify(name)
             return pa.py_buffer(self._bytes[name])
-        return pa.PythonFile(_BlockFile(self._blocks[name], lambda: self._differs(name)), "r")
+        # Arrow's side of it is hidden from the garbage collector: no way back to this object.
+        differs = partial(_damaged, self._store, self.folder / name, _DIFFERS)
+        return pa.PythonFile(_BlockFile(self._blocks[name], differs), "r")
 
     def _read(
         self, name: str, schema: pa.Schema, rows: int, columns: Sequence[str] | None = None
@@ -220,6 +220,13 @@ class Part:
             return file.read(columns=names, use_threads=False)
         except (pa.ArrowException, OSError) as error:
             raise self.damaged(name, str(error)) from error
+
+
+def _damaged(store: Path, file: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{file} is damaged: {why}",
+        f"run `usearch rebuild --store {store}`, then index the photos again",
+    )
 
 
 class _BlockFile:
