@@ -107,6 +107,7 @@ def test_csv_is_read_back_by_another_reader(ask) -> None:
 lines' y, null z, 1.5::double w""",
         "--csv",
     )
+    assert out.endswith("\r\n")
     assert list(csv.DictReader(io.StringIO(out, newline=""))) == [
         {"x": 'a,"b"', "y": "two\nlines", "z": "", "w": "1.5"}
     ]
@@ -126,11 +127,14 @@ def test_parquet_is_written_whole_and_typed(ask, tmp_path: Path) -> None:
 def test_a_failed_parquet_leaves_the_old_file(ask, tmp_path: Path) -> None:
     file = tmp_path / "out.parquet"
     file.write_text("old")
-    code, _, _ = ask("select error('stop') from segments", "--parquet", str(file))
+    assert ask("select 1", "--parquet", str(file))[0] == 3
+    code, _, _ = ask("select error('stop') from segments", "--parquet", str(file), "--force")
     assert code == 2
     assert file.read_text() == "old"
     assert os.listdir(tmp_path) == ["out.parquet"]
     assert ask("select 1", "--parquet", str(tmp_path / "no" / "where.parquet"))[0] == 3
+    assert ask("select 1", "--parquet", str(file), "--force")[0] == 0
+    assert len(pq.read_table(file)) == 1
 
 
 def test_the_statement_may_come_from_stdin(ask, monkeypatch: pytest.MonkeyPatch) -> None:

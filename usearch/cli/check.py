@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import json_path, json_result, note, result
+from usearch.cli.output import json_result, note, result
+from usearch.render.safe_text import json_name
 
 
 def check(store: StoreOption = None, json: JsonOption = False) -> None:
@@ -17,7 +18,7 @@ def check(store: StoreOption = None, json: JsonOption = False) -> None:
     path = chosen_store(store)
     problems = check_store(path)
     if json:
-        json_result("check", {"store": json_path(path.absolute()), "problems": problems})
+        json_result("check", {"store": json_name(path.absolute()), "problems": problems})
     else:
         for problem in problems:
             result(problem)

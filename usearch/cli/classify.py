@@ -23,8 +23,9 @@ from usearch.cli.class_options import (
     contrast_classes,
 )
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import SCHEMA_VERSION, is_terminal, json_path, note, result, terminal
+from usearch.cli.output import SCHEMA_VERSION, is_terminal, note, result, terminal
 from usearch.errors import ExitCode, UsageError
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.classify import PhotoShares
@@ -89,9 +90,9 @@ def classify(
     from usearch.classify.totals import add_photo, new_totals, total_values
     from usearch.cli.class_sources import stored_texts
     from usearch.cli.progress import count_bar
-    from usearch.exports.files import new_file
     from usearch.opened import OpenStore
     from usearch.render.share_files import format_of, share_writer
+    from usearch.result_files import new_file
     from usearch.store import open_snapshot
 
     listed = asked_classes(classes, names)
@@ -146,9 +147,9 @@ def classify(
 
 
 def _check_files(files: list[Path], classes: Path | None, force: bool) -> None:
-    from usearch.exports.files import make_folder, refuse_existing
     from usearch.render.class_files import free_name
     from usearch.render.share_files import format_of
+    from usearch.result_files import make_folder, refuse_existing
 
     for place, path in enumerate(files):
         format_of(path)
@@ -164,7 +165,7 @@ def _head(opened: OpenStore, where: str | None, unknown: float) -> dict[str, Any
         "schema": f"usearch.classify/{SCHEMA_VERSION}",
         "schema_version": SCHEMA_VERSION,
         "command": "classify",
-        "store": json_path(opened.snapshot.path),
+        "store": json_name(opened.snapshot.path),
         "preset": opened.snapshot.preset,
         "where": where,
         "unknown_below": unknown,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import json_path, json_result, note
+from usearch.cli.output import json_result, note
+from usearch.render.safe_text import json_name
 
 
 def compact(store: StoreOption = None, json: JsonOption = False) -> None:
@@ -16,6 +17,6 @@ def compact(store: StoreOption = None, json: JsonOption = False) -> None:
     path = chosen_store(store)
     freed = compact_store(path)
     if json:
-        json_result("compact", {"store": json_path(path.absolute()), "bytes_freed": freed})
+        json_result("compact", {"store": json_name(path.absolute()), "bytes_freed": freed})
     else:
         note(f"{path}: {freed / 1e6:.1f} MB freed")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.options import JsonOption
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.settings import Found
@@ -46,7 +47,7 @@ def config(
             "config",
             {
                 "settings": {f.setting.name: _values(f) for f in found},
-                "files": [{"path": json_path(p), "exists": p.is_file()} for p in files],
+                "files": [{"path": json_name(p), "exists": p.is_file()} for p in files],
                 "unknown_variables": settings.unknown_variables(),
             },
         )
@@ -72,5 +73,5 @@ def _shown(found: Found) -> str:
 
 
 def _values(found: Found) -> dict[str, Any]:
-    value = json_path(found.value) if isinstance(found.value, Path) else found.value
+    value = json_name(found.value) if isinstance(found.value, Path) else found.value
     return {"value": value, "origin": found.origin, "variable": found.setting.variable}

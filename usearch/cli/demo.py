@@ -67,7 +67,7 @@ def demo(
     of the answers. Nothing is downloaded. Each command is printed as you would type it.
     """
     found = sample_files()
-    from usearch.render.class_files import make_folder
+    from usearch.result_files import make_folder
 
     photos = output / "photos"
     make_folder(photos)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import json_path, json_result, note, result
+from usearch.cli.output import json_result, note, result
 from usearch.errors import ExitCode, UsageError
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -207,10 +208,10 @@ def _document(
     where: str | None,
 ) -> dict[str, Any]:
     return {
-        "store": json_path(opened.snapshot.path),
-        "output": None if output is None else json_path(output.absolute()),
+        "store": json_name(opened.snapshot.path),
+        "output": None if output is None else json_name(output.absolute()),
         "format": kind,
         "segments": written,
-        "queries": [json_path(query) for query in queries or []],
+        "queries": [json_name(query) for query in queries or []],
         "where": where,
     }

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from usearch.cli.output import json_path
 from usearch.cli.progress import duration
-from usearch.render.safe_text import printable
+from usearch.render.safe_text import json_name, printable
 
 if TYPE_CHECKING:
     from indexer.reports import Forecast, IndexReport, SkippedPhoto
@@ -137,7 +136,7 @@ def index_document(
 ) -> dict[str, Any]:
     """The values of `--json`."""
     return {
-        "store": json_path(folder.absolute()),
+        "store": json_name(folder.absolute()),
         "preset": preset,
         "dry_run": dry_run,
         "found": report.found,
@@ -159,7 +158,7 @@ def index_document(
         "skipped_before": dict(report.failed_before),
         "other_files": dict(report.survey.other_suffixes),
         "hidden": report.survey.hidden,
-        "unreadable_folders": {json_path(p): why for p, why in report.survey.unreadable.items()},
+        "unreadable_folders": {json_name(p): why for p, why in report.survey.unreadable.items()},
         "links_left_out": report.survey.links_left_out,
         "forecast": _forecast(report.forecast),
         "seconds": round(report.seconds, 3),
@@ -185,4 +184,4 @@ def _forecast(forecast: Forecast | None) -> dict[str, Any] | None:
 
 
 def _skipped(photo: SkippedPhoto) -> dict[str, str]:
-    return {"path": json_path(photo.path), "reason": photo.reason, "detail": photo.detail}
+    return {"path": json_name(photo.path), "reason": photo.reason, "detail": photo.detail}

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal
+from usearch.render.safe_text import json_name
 
 _MOST = 8
 """Values of a count that a terminal shows; the rest is summed up."""
@@ -37,8 +38,8 @@ def info(
     if skipped:
         rows = skipped_photos(snapshot)
         if json:
-            values = [{"path": json_path(p), "reason": r, "detail": d} for p, r, d in rows]
-            json_result("info", {"store": json_path(snapshot.path), "skipped": values})
+            values = [{"path": json_name(p), "reason": r, "detail": d} for p, r, d in rows]
+            json_result("info", {"store": json_name(snapshot.path), "skipped": values})
             return
         for row in rows:
             result("\t".join(row))
@@ -47,7 +48,7 @@ def info(
     photos = describe_photos(snapshot)
     facts = snapshot.info() | photos
     if json:
-        folders = {json_path(folder): n for folder, n in photos["photos_by_folder"].items()}
+        folders = {json_name(folder): n for folder, n in photos["photos_by_folder"].items()}
         json_result("info", facts | {"photos_by_folder": folders})
     elif is_terminal():
         from usearch.render.tables import fact_table

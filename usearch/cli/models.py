@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.options import JsonOption
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal
 from usearch.errors import CheckFailed, ModelError, UsageError
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.models.registry import Model
@@ -145,7 +146,7 @@ def pull_models(
         _ask(f"fetch {_size(total)}?")
     fetched = [_pull(model, folder) for model in missing]
     if json:
-        json_result("models pull", {"files": [json_path(path) for path in fetched]})
+        json_result("models pull", {"files": [json_name(path) for path in fetched]})
     else:
         for path in fetched:
             result(str(path))
@@ -313,7 +314,7 @@ def _values(model: Model) -> dict[str, Any]:
         "use": model.use,
         "bytes": model.bytes,
         "licence": model.licence,
-        "path": json_path(model.path),
+        "path": json_name(model.path),
         "here": model.here,
         "complete": model.here and model.complete,
     }

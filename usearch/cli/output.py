@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from usearch.render.safe_text import printable
@@ -42,17 +40,22 @@ def result(line: str) -> None:
     sys.stdout.write(printable(line, keep_tabs=True) + "\n")
 
 
+def write_bytes(data: bytes) -> None:
+    """Bytes to stdout: paths have no encoding, and CSV is UTF-8 with CR LF everywhere."""
+    sys.stdout.flush()
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:
+        sys.stdout.write(data.decode("utf-8", "surrogateescape"))
+    else:
+        buffer.write(data)
+
+
 def json_result(command: str, values: dict[str, Any]) -> None:
     """Write the one object of `--json`: ASCII only, so the same bytes in every locale."""
     schema = f"usearch.{command.replace(' ', '.')}/{SCHEMA_VERSION}"
     document = {"schema": schema, "schema_version": SCHEMA_VERSION, "command": command, **values}
     json.dump(document, sys.stdout, indent=2, allow_nan=False)
     sys.stdout.write("\n")
-
-
-def json_path(path: str | PathLike[str]) -> str:
-    """A path for JSON, which has no bytes: those that are no UTF-8 become U+FFFD."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def is_terminal() -> bool:

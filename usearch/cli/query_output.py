@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal, write_bytes
 from usearch.errors import UsageError
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
@@ -87,7 +88,7 @@ def check_output(output: Output) -> None:
     files = [file for file in (output.html, output.coco, output.parquet) if file is not None]
     if len(set(files)) < len(files):
         raise UsageError("two files have the same name", "give each its own")
-    from usearch.exports.files import refuse_existing
+    from usearch.result_files import refuse_existing
 
     for file in files:
         refuse_existing(file, force=output.force)
@@ -113,12 +114,12 @@ def print_answers(
     elif form == "csv":
         from usearch.render.hit_lines import csv_lines
 
-        _write_bytes("".join(f"{line}\r\n" for line in csv_lines(*answers)).encode())
+        write_bytes("".join(f"{line}\r\n" for line in csv_lines(*answers)).encode())
     elif form == "paths":
         from usearch.render.hit_lines import path_bytes, path_lines
 
         paths = path_lines(*answers)
-        _write_bytes(path_bytes(paths, null=output.null, terminal=is_terminal()))
+        write_bytes(path_bytes(paths, null=output.null, terminal=is_terminal()))
     elif form == "table":
         _print_tables(output, opened, answers, explained)
     else:
@@ -158,8 +159,8 @@ def write_files(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
 
 
 def _write_page(output: Output, opened: OpenStore, answers: Sequence[Answer]) -> None:
-    from usearch.exports.files import new_file
     from usearch.render.gallery import gallery_html
+    from usearch.result_files import new_file
     from usearch.stored_photos import photo_reader
 
     assert output.html is not None
@@ -186,7 +187,7 @@ def _document(
     from usearch.render.hit_lines import answer_values
 
     store = {
-        "store": json_path(opened.snapshot.path),
+        "store": json_name(opened.snapshot.path),
         "preset": opened.snapshot.preset,
         "calibrated": opened.calibration.calibrated,
     }
@@ -244,13 +245,3 @@ def _print_lines(
             result("\t".join([printable(asked), *values] if asked else values))
             for line in explained[i][j].lines() if explained else ():
                 result(line)
-
-
-def _write_bytes(data: bytes) -> None:
-    """Bytes to stdout: paths have no encoding, and CSV lines end with CR LF everywhere."""
-    sys.stdout.flush()
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(data.decode("utf-8", "surrogateescape"))
-    else:
-        buffer.write(data)

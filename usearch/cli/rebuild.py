@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import json_path, json_result, note, result
+from usearch.cli.output import json_result, note, result
+from usearch.render.safe_text import json_name
 
 
 def rebuild(store: StoreOption = None, json: JsonOption = False) -> None:
@@ -17,7 +18,7 @@ def rebuild(store: StoreOption = None, json: JsonOption = False) -> None:
     path = chosen_store(store)
     rebuilt = rebuild_store(path)
     if json:
-        json_result("rebuild", {"store": json_path(path.absolute()), "rebuilt": rebuilt})
+        json_result("rebuild", {"store": json_name(path.absolute()), "rebuilt": rebuilt})
     else:
         for line in rebuilt:
             result(line)

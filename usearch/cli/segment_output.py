@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from usearch.cli.output import is_terminal, json_path, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal
 from usearch.errors import ExitCode, UsageError
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.classify import PhotoShares
@@ -46,8 +47,8 @@ class Places:
 
 def prepare(wanted: Wanted, photos: list[Path], keep: list[Path]) -> Places:
     """Places for all that is written; what is in the way is found before any model loads."""
-    from usearch.exports.files import make_folder, refuse_existing
     from usearch.render import class_files, share_files
+    from usearch.result_files import make_folder, refuse_existing
 
     tables = [path for path in (wanted.shares, wanted.coco) if path is not None]
     for path in tables:
@@ -61,7 +62,7 @@ def prepare(wanted: Wanted, photos: list[Path], keep: list[Path]) -> Places:
         share_files.format_of(wanted.shares)
     if wanted.output is None:
         return Places([None] * len(photos), None)
-    class_files.make_folder(wanted.output)
+    make_folder(wanted.output)
     kept = [*keep, *tables]
     maps = class_files.map_files(photos, wanted.output, reserved=kept)
     names = class_files.free_name(wanted.output / "classes.txt", [*kept, *photos])
@@ -90,7 +91,7 @@ def write_all(
                 note(f"skipped: {photo.path}: {photo.detail}")
                 reports.append(
                     {
-                        "image": json_path(photo.path),
+                        "image": json_name(photo.path),
                         "status": photo.reason,
                         "detail": photo.detail,
                     }
@@ -123,9 +124,9 @@ class _Tables:
 def _open_tables(wanted: Wanted, files: ExitStack) -> _Tables:
     """Begun with the first photo that is read: where none is, no table is left behind."""
     from usearch.cli.output import SCHEMA_VERSION
-    from usearch.exports.files import new_file
     from usearch.render.class_coco import class_coco_writer
     from usearch.render.share_files import format_of, share_writer
+    from usearch.result_files import new_file
 
     add_shares = add_coco = None
     if wanted.shares is not None:
@@ -145,13 +146,13 @@ def _write_maps(wanted: Wanted, place: MapFiles, photo: ClassedPhoto) -> dict[st
 
     grid = photo.found.map()
     write_class_map(place.map, resized_map(grid, photo.size), len(wanted.listed))
-    written = {"map": json_path(place.map)}
+    written = {"map": json_name(place.map)}
     if wanted.overlay:
         from usearch.render.overlay import class_overlay
 
         shown = grid if photo.image is None else resized_map(grid, photo.image.shape[:2])
         write_picture(place.overlay, class_overlay(photo.image, shown, wanted.listed.titles))
-        written["overlay"] = json_path(place.overlay)
+        written["overlay"] = json_name(place.overlay)
     return written
 
 
@@ -198,7 +199,7 @@ def print_document(
     files = {"classes": places.names, "coco": wanted.coco, "shares": wanted.shares}
     json_result(
         "segment",
-        {key: json_path(path) for key, path in files.items() if path is not None}
+        {key: json_name(path) for key, path in files.items() if path is not None}
         | {
             "preset": preset,
             "list": list_values(wanted.listed),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
-from usearch.cli.output import is_terminal, json_result, note, result, terminal
+from usearch.cli.output import is_terminal, json_result, note, result, terminal, write_bytes
 from usearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def sql(
         Path | None,
         typer.Option("--parquet", metavar="FILE", help="Write a Parquet file.", show_default=False),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Ask a store in SQL.
 
@@ -63,14 +64,17 @@ def sql(
         raise UsageError(f"--time-limit {time_limit:g}: a number of seconds above 0")
     text = _statement(statement)
     from usearch.render.rows import csv_rows, distinct
+    from usearch.result_files import refuse_existing
     from usearch.store import open_snapshot
     from usearch.store.sql import select
 
+    if parquet is not None:
+        refuse_existing(parquet, force=force)
     connection = open_snapshot(chosen_store(store)).connect()
     schema, batches = select(connection, text, seconds=time_limit)
     names = distinct(schema.names)
     if parquet is not None:
-        _write_parquet(parquet, schema, names, batches)
+        _write_parquet(parquet, schema, names, batches, force)
     elif json:
         columns = [{"name": n, "type": str(t)} for n, t in zip(names, schema.types, strict=True)]
         json_result("sql", {"columns": columns, "rows": list(_plain_rows(batches))})
@@ -78,7 +82,7 @@ def sql(
         _print_objects(names, batches)
     elif csv:
         for line in csv_rows(names, _rows(batches)):
-            sys.stdout.write(line + "\n")
+            write_bytes(f"{line}\r\n".encode("utf-8", "backslashreplace"))
     elif is_terminal():
         _print_table(names, batches, rows)
     else:
@@ -141,26 +145,30 @@ def _print_table(names: list[str], batches: Iterator[pa.RecordBatch], most: int)
 
 
 def _write_parquet(
-    path: Path, schema: pa.Schema, names: list[str], batches: Iterator[pa.RecordBatch]
+    path: Path,
+    schema: pa.Schema,
+    names: list[str],
+    batches: Iterator[pa.RecordBatch],
+    force: bool,
 ) -> None:
     """Write rows as they come; the file is there when it is whole."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     from usearch.errors import InputError
+    from usearch.result_files import new_file
 
     # Arrow's names may be the same twice, Parquet's readers stumble over that.
     named = pa.schema([field.with_name(n) for field, n in zip(schema, names, strict=True)])
-    unfinished = path.with_name(path.name + ".part")
     count = 0
     try:
-        with pq.ParquetWriter(unfinished, named, compression="zstd") as writer:
+        with (
+            new_file(path, force=force) as out,
+            pq.ParquetWriter(out, named, compression="zstd") as writer,
+        ):
             for batch in batches:
                 writer.write_batch(pa.RecordBatch.from_arrays(batch.columns, schema=named))
                 count += batch.num_rows
-        unfinished.replace(path)
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"cannot write {path}: {error}", "name another file") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    except pa.ArrowException as error:
+        raise InputError(f"cannot write {path}: {error}", "cast the column in the SQL") from error
     note(f"{count:,} rows in {path}")

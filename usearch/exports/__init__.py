@@ -58,8 +58,8 @@ def export_segments(
 
     source = StoredSegments(snapshot, rows)
     if format == "parquet":
-        from usearch.exports.files import new_file
         from usearch.exports.parquet import write_parquet
+        from usearch.result_files import new_file
 
         with new_file(Path(path), force=force) as out:
             return write_parquet(out, source, vectors=vectors, progress=progress)
@@ -76,7 +76,7 @@ def export_source(
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """As `export_segments`, for a source that may be hits; not for "parquet"."""
-    from usearch.exports.files import new_file
+    from usearch.result_files import new_file
 
     if format == "labelme":
         from usearch.exports.labelme import write_labelme

@@ -14,7 +14,7 @@ from usearch import masks
 from usearch.exports.photo_masks import photo_counts
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
-from usearch.render.hit_lines import json_name
+from usearch.render.safe_text import json_name
 
 
 def write_coco(

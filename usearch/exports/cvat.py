@@ -11,7 +11,7 @@ from usearch import masks
 from usearch.exports.photo_masks import box_and_mask
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
-from usearch.render.hit_lines import json_name
+from usearch.render.safe_text import json_name
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ATTRIBUTES = {"score": "text", "segment": "text", "parent": "text"}

@@ -15,11 +15,11 @@ import numpy as np
 from usearch import masks
 from usearch.errors import InputError
 from usearch.exports.coco import short_float
-from usearch.exports.files import make_folder, new_file
 from usearch.exports.photo_masks import box_and_mask
 from usearch.exports.polygons import TOLERANCE, outer_polygons
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
-from usearch.render.hit_lines import json_name
+from usearch.render.safe_text import json_name
+from usearch.result_files import make_folder, new_file
 
 _FORMAT = "5.5.0"
 """The LabelMe whose files these are like. Readers only look that it is there."""

@@ -13,7 +13,7 @@ from usearch import masks
 from usearch.exports.coco import short_float
 from usearch.exports.photo_masks import box_and_mask
 from usearch.exports.sources import ExportedPhoto, ExportedSegment, Progress, Source
-from usearch.render.hit_lines import json_name
+from usearch.render.safe_text import json_name
 from usearch.scaling import runs_to_counts
 
 _SIZES = np.array([4, 8, 12, 16])

@@ -12,7 +12,7 @@ import usearch
 from usearch import masks
 from usearch.classify import Classified
 from usearch.records import Segments
-from usearch.render.hit_lines import json_name
+from usearch.render.safe_text import json_name
 from usearch.scaling import scaled_counts
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 from PIL import Image as Pillow
 
 from usearch.classify import ClassMap
-from usearch.errors import InputError
 from usearch.records import Image
 from usearch.render.palette import png_palette
+from usearch.result_files import cannot_write
 
 _LONGEST_STEM = 230
 
@@ -113,20 +113,6 @@ def write_names(path: Path, names: Sequence[str]) -> None:
         raise cannot_write(path, problem) from problem
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for results, with those above it.
-
-    Raises:
-        InputError: It cannot be made or written to.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise cannot_write(folder, problem) from problem
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write into {folder}", "name another folder with -o")
-
-
 def _save(path: Path, picture: Pillow.Image) -> None:
     """Write beside the place and rename: a reader never meets half a picture."""
     part = path.with_name(f".{os.getpid()}{path.suffix}")
@@ -139,13 +125,3 @@ def _save(path: Path, picture: Pillow.Image) -> None:
     except KeyboardInterrupt:
         part.unlink(missing_ok=True)
         raise
-
-
-def cannot_write(path: Path, problem: OSError) -> Exception:
-    """The error to raise where a file of results cannot be written; a full disk stays itself."""
-    import errno
-
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return problem
-    why = problem.strerror or str(problem)
-    return InputError(f"cannot write {path}: {why}", "name another folder with -o")

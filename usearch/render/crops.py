@@ -53,7 +53,7 @@ def write_crops(
     Raises:
         InputError: The folder or a file cannot be written.
     """
-    from usearch.render.class_files import make_folder
+    from usearch.result_files import make_folder
 
     make_folder(folder)
     of_photo: dict[str, list[int]] = {}
@@ -151,7 +151,7 @@ def _up(value: float, limit: int, low: int) -> int:
 
 def _write_new(path: Path, picture: Pillow.Image) -> Path:
     """Write to the path, or to the first one with a number behind it that is free."""
-    from usearch.render.class_files import cannot_write
+    from usearch.result_files import cannot_write
 
     place, number = path, 1
     while True:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usearch.errors import UsageError
-from usearch.exports.files import new_file
+from usearch.result_files import new_file
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
@@ -40,7 +40,7 @@ def write_hits_parquet(
     import pyarrow as pa
 
     from usearch.exports.parquet import parquet_writer, vector_column, vector_field, with_facts
-    from usearch.render.hit_lines import json_name
+    from usearch.render.safe_text import json_name
 
     asked = [json_name(answer.question) for answer in answers for _ in answer.hits]
     table = pa.concat_tables([answer.hits.to_arrow() for answer in answers])

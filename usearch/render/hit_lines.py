@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from usearch.render.safe_text import printable
+from usearch.render.csv_cells import csv_line, no_formula
+from usearch.render.safe_text import json_name, printable
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
@@ -26,8 +26,6 @@ CSV_COLUMNS = (
     "folded", "taken_at", "camera", "image_base64",
 )  # fmt: skip
 """Header of `--csv`. Columns may be added at the end, nothing else changes."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def hit_values(hit: Hit) -> dict[str, Any]:
@@ -94,7 +92,7 @@ def csv_lines(*answers: Answer) -> Iterator[str]:
     yield ",".join(CSV_COLUMNS)
     for answer in answers:
         for hit in answer.hits:
-            yield ",".join(_csv_cell(value) for value in _csv_values(answer, hit))
+            yield csv_line(_csv_values(answer, hit))
 
 
 def path_lines(*answers: Answer) -> list[str]:
@@ -122,11 +120,6 @@ def path_bytes(paths: Sequence[str], *, null: bool = False, terminal: bool = Fal
     return b"".join(os.fsencode(line) + b"\n" for line in lines)
 
 
-def json_name(path: str | PathLike[str]) -> str:
-    """A file name for JSON, which has no bytes: those that are no UTF-8 become U+FFFD."""
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
 def rounded_box(hit: Hit) -> list[float]:
     """x0, y0, x1, y1 in hundredths of a pixel."""
     return [round(float(value), 2) for value in hit.box]
@@ -145,7 +138,7 @@ def _searched(answer: Answer) -> dict[str, Any]:
 def _csv_values(answer: Answer, hit: Hit) -> list[object]:
     shown = printable(json_name(hit.image))
     return [
-        _no_formula(answer.question),
+        no_formula(_text(answer.question)),
         hit.rank,
         f"{hit.score:.6f}",
         f"{hit.cosine:.6f}",
@@ -159,24 +152,12 @@ def _csv_values(answer: Answer, hit: Hit) -> list[object]:
         "" if hit.parent is None else hit.parent,
         hit.depth,
         f"{hit.segmenter_score:.6f}",
-        _no_formula(hit.matched),
+        no_formula(_text(hit.matched)),
         hit.folded,
-        _no_formula(hit.taken_at or ""),
-        _no_formula(hit.camera or ""),
+        no_formula(hit.taken_at or ""),
+        no_formula(hit.camera or ""),
         "" if shown == hit.image else _base64(hit.image),
     ]
-
-
-def _csv_cell(value: object) -> str:
-    text = str(value)
-    if any(char in text for char in ',"\r\n') or text != text.strip():
-        return '"' + text.replace('"', '""') + '"'
-    return text
-
-
-def _no_formula(text: str) -> str:
-    safe = printable(_text(text))
-    return f"'{safe}" if safe.lstrip().startswith(_FORMULA) else safe
 
 
 def _text(text: str) -> str:

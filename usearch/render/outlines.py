@@ -144,7 +144,7 @@ def _averaged(loop: npt.NDArray[np.int64]) -> Points | None:
     direction = np.sign(np.diff(corners, axis=0))
     starts = np.repeat(loop, lengths, 0)
     nth = np.arange(len(starts)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    middles = starts + np.repeat(direction, lengths, 0) * (nth + 0.5)[:, None]
+    middles: Points = starts + np.repeat(direction, lengths, 0) * (nth + 0.5)[:, None]
     for _ in range(2):
         around = np.concatenate((middles[-1:], middles, middles[:1]))
         middles = (around[:-2] + 2 * middles + around[2:]) / 4

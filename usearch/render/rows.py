@@ -9,6 +9,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from usearch.render.csv_cells import csv_line
+
 
 def distinct(names: Sequence[str]) -> list[str]:
     """Names of columns, a number behind those that came before: `n`, `n_2`."""
@@ -62,12 +64,6 @@ def cell(value: Any) -> str:
 
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     """Lines of a CSV file (RFC 4180), names first."""
-    yield ",".join(map(_quoted, names))
+    yield csv_line(names)
     for row in rows:
-        yield ",".join(_quoted(cell(value)) for value in row)
-
-
-def _quoted(text: str) -> str:
-    if any(char in text for char in ',"\r\n') or text != text.strip():
-        return '"' + text.replace('"', '""') + '"'
-    return text
+        yield csv_line(map(cell, row))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from os import PathLike
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -33,3 +35,8 @@ def printable(text: str, *, keep_newlines: bool = False, keep_tabs: bool = False
         return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
     return _UNSAFE.sub(escape, text)
+
+
+def json_name(path: str | PathLike[str]) -> str:
+    """A file name for JSON, which has no bytes: those that are no UTF-8 become U+FFFD."""
+    return os.fsencode(path).decode("utf-8", "replace")

@@ -6,8 +6,6 @@ occurs in it). Rows go out as they come, so a table may be larger than the memor
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +16,8 @@ import numpy as np
 
 from usearch.classify import PhotoShares, map_values
 from usearch.errors import UsageError
-from usearch.render.hit_lines import json_name
-from usearch.render.safe_text import printable
+from usearch.render.csv_cells import csv_line, no_formula
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +36,6 @@ PHOTO_COLUMNS = (
 LONG_COLUMNS = ("image", "photo", "value", "class", "share", "segments", "best_score")
 """Columns of a long table."""
 
-_FORMULA = ("=", "+", "-", "@")
 _GROUP = 4_096
 
 
@@ -224,19 +221,16 @@ def _csv_rows(
     out: IO[bytes], columns: Sequence[str], long: bool
 ) -> Iterator[Callable[[list[Any]], None]]:
     def put(row: Sequence[Any]) -> None:
-        line = io.StringIO(newline="")
-        csv.writer(line).writerow([_cell(value) for value in row])
-        out.write(line.getvalue().encode())
+        out.write(f"{csv_line(map(_cell, row))}\r\n".encode())
 
     put(columns)
     yield put
 
 
 def _cell(value: Any) -> Any:
-    """One line of text that no spreadsheet takes for a formula; numbers as they are."""
+    """Text as one safe line, numbers short."""
     if isinstance(value, str):
-        safe = printable(value)
-        return f"'{safe}" if safe.lstrip().startswith(_FORMULA) else safe
+        return no_formula(value)
     return f"{value:.9g}" if isinstance(value, float) else value
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from usearch.render.hit_lines import hit_values, json_name
+from usearch.render.hit_lines import hit_values
+from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
     from usearch.answers import Answer

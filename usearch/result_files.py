@@ -29,7 +29,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
     try:
         handle, name = tempfile.mkstemp(suffix=".part", prefix=".", dir=path.parent)
     except OSError as problem:
-        raise _cannot_write(path, problem) from problem
+        raise cannot_write(path, problem) from problem
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as out:
@@ -38,7 +38,7 @@ def new_file(path: Path, *, force: bool = False) -> Iterator[IO[bytes]]:
         part.replace(path)
     except OSError as problem:
         part.unlink(missing_ok=True)
-        raise _cannot_write(path, problem) from problem
+        raise cannot_write(path, problem) from problem
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -51,34 +51,37 @@ def refuse_existing(path: Path, *, force: bool) -> None:
         InputError: A folder or a device is there, or a file that is not to be replaced.
     """
     if path.is_dir():
-        raise InputError(f"{path} is a folder", "name a file with -o")
+        raise InputError(f"{path} is a folder", "name another file")
     if path.exists() and not path.is_file():
         # A rename would put a file in the place of /dev/null, for everyone.
-        raise InputError(f"{path} is no file that can be replaced", "name a file with -o")
+        raise InputError(f"{path} is no file that can be replaced", "name another file")
     if not force and os.path.lexists(path):
         raise InputError(f"{path} exists", "name another file, or replace it with --force")
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it; one that is there is fine.
+    """Make a folder for results, with those above it; one that is there is fine.
 
     Raises:
-        InputError: It cannot be made.
+        InputError: It cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise _cannot_write(folder, problem) from problem
+        raise cannot_write(folder, problem) from problem
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write into {folder}", "name another folder")
+
+
+def cannot_write(path: Path, problem: OSError) -> Exception:
+    """The error to raise where results cannot be written; a full disk, a resource, stays itself."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return problem
+    why = problem.strerror or str(problem)
+    return InputError(f"cannot write {path}: {why}", "name another place")
 
 
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _cannot_write(path: Path, problem: OSError) -> Exception:
-    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
-        return problem  # the disk is full: a resource, not a wrong name
-    why = problem.strerror or str(problem)
-    return InputError(f"cannot write {path}: {why}", "name another place with -o")
