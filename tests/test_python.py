@@ -162,6 +162,12 @@ def test_a_collection_is_photos_times_classes(store, tmp_path):
     assert len(store.classify(["red"], where="path ~ '*b.png'")) == 1
 
 
+def test_a_class_called_like_a_column_is_told_apart(store):
+    found = store.classify(["image", "photo_id"])
+    names = found.to_arrow().column_names
+    assert names == ["photo_id", "image", "image (class)", "photo_id (class)"]
+
+
 def test_one_text_is_no_class_list(store):
     with pytest.raises(InputError, match="no list"):
         store.classify("red")

@@ -84,18 +84,19 @@ class CollectionClasses:
         return f"<CollectionClasses: {len(self)} photos x {len(self.names)} classes>"
 
     def to_arrow(self) -> pa.Table:
-        """One row a photo: photo_id, image, and the share of each class by its name."""
+        """One row a photo: photo_id, image, and the share of each class by its name.
+
+        A class that is called like a column before it has ` (class)` behind its name.
+        """
         import pyarrow as pa
 
+        from usearch.render.share_files import with_classes
         from usearch.store import stored_name
 
-        columns = {
-            "photo_id": pa.array(self.photo_ids),
-            "image": pa.array([stored_name(image) for image in self.images], pa.string()),
-        }
-        shares = {name: pa.array(self.shares[:, i]) for i, name in enumerate(self.names)}
-        names = [*columns, *shares]
-        return pa.Table.from_arrays([*columns.values(), *shares.values()], names=names)
+        images = pa.array([stored_name(image) for image in self.images], pa.string())
+        shares = [pa.array(column) for column in self.shares.T]
+        names = with_classes(("photo_id", "image"), self.names)
+        return pa.Table.from_arrays([pa.array(self.photo_ids), images, *shares], names=names)
 
     def to_pandas(self) -> Any:
         """`to_arrow` as a pandas data frame.

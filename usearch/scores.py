@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from usearch.text import TextEncoder
 
 Scores = npt.NDArray[np.float64]
+Strength = Literal["weak", "fair", "good"]
 
 SAME_MEANING = 0.9
 """Background words nearer than this cosine to the query are no contrast to it, but another
@@ -31,6 +32,9 @@ USUAL_SEGMENTS = 1000
 
 HIGHEST_CUTOFF = 0.5
 """What is likelier right than wrong is a match, however many segments there are."""
+
+STRONG = 0.66
+"""From here on a match is shown as a good one."""
 
 _TINY = 1e-300
 """Less than this a sum of odds is not: its logarithm stays finite."""
@@ -143,6 +147,11 @@ def _grown(cutoff: float, growth: float, segments: int) -> float:
     logit = math.log(cutoff / (1.0 - cutoff))
     logit += growth * math.log(max(segments, 1) / USUAL_SEGMENTS)
     return min(HIGHEST_CUTOFF, float(logistic(np.float64(logit))))
+
+
+def strength(score: float, cutoff: float) -> Strength:
+    """How a score is shown: a good match, an ordinary one, or weak, below where matching ends."""
+    return "weak" if score < cutoff else "good" if score >= STRONG else "fair"
 
 
 def logistic(x: npt.ArrayLike) -> Scores:

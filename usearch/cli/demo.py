@@ -17,7 +17,6 @@ from usearch.errors import ExitCode, InputError, ModelError
 if TYPE_CHECKING:
     from usearch.opened import OpenStore
     from usearch.records import Image
-    from usearch.search import Hit
 
 SAMPLES = {
     "astronaut.png": ("skimage", "data/astronaut.png"),
@@ -148,15 +147,9 @@ def _ask(store: Path, folder: Path) -> list[Path]:
 def answer_sheet(opened: OpenStore, text: str) -> Image:
     """One picture of the best hits, one segment a photo: uint8 [H, W, 3]."""
     from usearch.render.hits import Tile, contact_sheet, hit_view
-    from usearch.stored_photos import photo_reader
 
-    read = photo_reader(opened.snapshot)
-    nearest = opened.query(text, 20 * _HITS, min_score=opened.calibration.cutoff)
-    best: dict[int, Hit] = {}
-    for hit in nearest:
-        best.setdefault(hit.photo, hit)
-    hits = list(best.values())[:_HITS]
-    tiles = [Tile(hit_view(hit, read), Path(hit.path).name, hit.score) for hit in hits]
+    hits = opened.query(text, _HITS, per_image=1)
+    tiles = [Tile(hit_view(hit, hits.read_photo), Path(hit.path).name, hit.score) for hit in hits]
     return contact_sheet(text, tiles)
 
 

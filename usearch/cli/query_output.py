@@ -215,7 +215,7 @@ def _print_tables(
         elif answer.hits:
             from usearch.render.tables import hit_table
 
-            terminal().print(hit_table(answer.question, answer.hits))
+            terminal().print(hit_table(answer))
         for hit, explanation in zip(answer.hits, explained[i] if explained else (), strict=False):
             result(f"{hit.rank}. segment {hit.segment}")
             for line in explanation.lines():

@@ -144,6 +144,7 @@ def _tile(
     """A hit: its view, its score, its path, and the command for more like it."""
     from usearch.render.hits import view_around
     from usearch.render.outlines import outline_path
+    from usearch.scores import strength
 
     x0, y0, x1, y1 = hit.box
     wanted = (x1 - x0) / max(y1 - y0, 1e-6)
@@ -157,7 +158,7 @@ def _tile(
     # Panoramas are shown whole in their tile, and what differs by roundings fills it.
     fit = "slice" if abs(shape - wide / high) < 0.01 else "meet"
     command = f"usearch query --segment {hit.segment}"
-    score = f'<span class="score {_strength(hit.score, answer.cutoff)}">{hit.score:.2f}</span>'
+    score = f'<span class="score {strength(hit.score, answer.cutoff)}">{hit.score:.2f}</span>'
     caption = f'<div class="cap">{score}{_path(hit.path)}</div>'
     more = (
         f'<button class="copy" type="button" title="{command}" '
@@ -257,13 +258,6 @@ def _path(path: str) -> str:
     ahead = f'<span class="dir">{_text(folder + slash)}</span>' if folder else ""
     last = f'<span class="file">{_text(name)}</span>'
     return f'<span class="path" title="{_text(path)}">{ahead}{last}</span>'
-
-
-def _strength(score: float, cutoff: float) -> str:
-    """Class of a score: strong, an ordinary match, or below where matching ends."""
-    from usearch.render.tables import STRONG
-
-    return "weak" if score < cutoff else "good" if score >= STRONG else "fair"
 
 
 def _photos(n: int) -> str:

@@ -77,7 +77,7 @@ def share_writer(
         with _json_writer(out, listed, head, tail) as add:
             yield add
         return
-    columns = list(LONG_COLUMNS) if long else wide_columns(listed.titles)
+    columns = list(LONG_COLUMNS) if long else with_classes(PHOTO_COLUMNS, listed.titles)
 
     def rows_of(photo: PhotoShares) -> list[list[Any]]:
         return long_rows(photo, listed.titles) if long else [wide_row(photo)]
@@ -92,9 +92,9 @@ def share_writer(
         yield add_rows
 
 
-def wide_columns(titles: Sequence[str]) -> list[str]:
-    """Columns of a wide table; a class called like one of the first gets ` (class)` behind."""
-    columns = list(PHOTO_COLUMNS)
+def with_classes(first: Sequence[str], titles: Sequence[str]) -> list[str]:
+    """Columns and one a class behind them; one called like another gets ` (class)` behind."""
+    columns = list(first)
     for title in titles:
         while title in columns:
             title = f"{title} (class)"
@@ -103,7 +103,7 @@ def wide_columns(titles: Sequence[str]) -> list[str]:
 
 
 def wide_row(photo: PhotoShares) -> list[Any]:
-    """Values of `wide_columns`."""
+    """Values of `PHOTO_COLUMNS` and of the classes."""
     own = photo.shares
     return [
         json_name(photo.image), photo.photo, photo.width, photo.height, photo.n_segments,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.style import Style
@@ -12,24 +12,30 @@ from rich.text import Text
 
 from usearch.render.rows import cell
 from usearch.render.safe_text import printable
-from usearch.search import Hit, shown_path
+from usearch.scores import strength
+from usearch.search import shown_path
 
-STRONG, MEDIUM = 0.66, 0.33
+if TYPE_CHECKING:
+    from usearch.answers import Answer
+
+_STYLES = {"weak": Style(color="yellow"), "fair": Style(), "good": Style(color="green", bold=True)}
+"""Of scores, by their strength."""
 
 
-def hit_table(title: str, hits: Sequence[Hit]) -> Table:
+def hit_table(answer: Answer) -> Table:
     """Ranked hits: score, photo, where in it, how large."""
-    table = Table(box=SIMPLE_HEAD, title=Text(printable(title), "bold"), title_justify="left")
+    title = Text(printable(answer.question), "bold")
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("", justify="right", style="dim", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("cosine", justify="right", style="dim", no_wrap=True)
     table.add_column("photo", overflow="fold", ratio=1)
     table.add_column("box x0 y0 x1 y1", justify="right", no_wrap=True)
     table.add_column("of photo", justify="right", no_wrap=True)
-    for hit in hits:
+    for hit in answer.hits:
         table.add_row(
             str(hit.rank),
-            Text(f"{hit.score:.2f}", _score_style(hit.score)),
+            Text(f"{hit.score:.2f}", _STYLES[strength(hit.score, answer.cutoff)]),
             f"{hit.cosine:.3f}",
             Text(printable(shown_path(hit.image))),
             " ".join(f"{value:.0f}" for value in hit.box),
@@ -104,8 +110,3 @@ def bar(share: float, width: int) -> str:
     """A bar of at most `width` characters, in eighths."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     return "█" * (eighths // 8) + ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")[eighths % 8]
-
-
-def _score_style(score: float) -> Style:
-    colour = "green" if score >= STRONG else "yellow" if score >= MEDIUM else "red"
-    return Style(color=colour, bold=score >= STRONG)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from usearch.render.terminal_pictures import Protocol
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-_GREEN, _YELLOW = "\x1b[1;32m", "\x1b[33m"
+_YELLOW = "\x1b[33m"
+_COLOURS = {"weak": _YELLOW, "fair": _BOLD, "good": "\x1b[1;32m"}
+"""Of scores, by their strength."""
 _GAP = 2
 _LEAST_TEXT = 24
 """Columns that the text needs beside a picture."""
@@ -108,10 +110,11 @@ def beside(drawn: str, lines: list[str], columns: int, rows: int, protocol: Prot
 
 def _facts(hit: Hit, answer: Answer, room: int) -> list[str]:
     """What is said of a hit, in lines of at most `room` columns."""
-    from usearch.render.tables import STRONG, percent
+    from usearch.render.tables import percent
+    from usearch.scores import strength
     from usearch.search import shown_path
 
-    colour = _YELLOW if hit.score < answer.cutoff else _GREEN if hit.score >= STRONG else _BOLD
+    colour = _COLOURS[strength(hit.score, answer.cutoff)]
     head = f"{hit.rank}. "
     lines = [f"{_DIM}{head}{_RESET}{colour}{hit.score:.2f}{_RESET}{_DIM}  {hit.cosine:.3f}{_RESET}"]
     lines += _folded(printable(shown_path(hit.image)), room, "")
