@@ -16,9 +16,9 @@ from usearch.classify import (
     PhotoShares,
     Rule,
     Shares,
+    classify_picture,
     classify_segments,
     classify_store,
-    gap_pieces,
     shares_of,
     stored_photos,
 )
@@ -158,15 +158,7 @@ def classes_of_image(
         rule: What of the rule is chosen.
     """
     segments = segmenter.segment(image)
-    pieces = gap_pieces(segments)
-    found = classify_segments(
-        segments,
-        embedder.embed(image, segments),
-        texts,
-        rule,
-        pieces=pieces,
-        piece_vectors=embedder.embed(image, pieces) if len(pieces) else None,
-    )
+    found = classify_picture(image, segments, embedder.embed, texts, rule)
     return ImageClasses(tuple(texts.listed.titles), found.map(size), shares_of(found, size))
 
 

@@ -19,7 +19,7 @@ from usearch.answers import Answer
 from usearch.errors import ModelError, UsageError
 from usearch.hits import Hit
 from usearch.records import FloatArray, Segments
-from usearch.scaling import scaled_counts
+from usearch.scaling import scaled_rle
 
 Found: TypeAlias = "Answer | Sequence[Hit] | Segments"
 
@@ -240,7 +240,7 @@ def _of_segments(
 
 
 def _rle(rle: bytes, grid: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
-    counts = scaled_counts(masks.rle_to_counts(rle, grid), grid, size)
+    counts = scaled_rle(rle, grid, size)
     return {"size": list(size), "counts": masks.counts_to_rle(counts).decode("ascii")}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from usearch.masks import Counts
+from usearch.masks import Counts, rle_to_counts
 
 _Places = npt.NDArray[np.int64]
 
@@ -42,6 +42,11 @@ def scaled_counts(counts: Counts, size: tuple[int, int], to: tuple[int, int]) ->
     # Runs of one column were repeated one after the other; pixels run column by column.
     order = np.argsort(start, kind="stable")
     return runs_to_counts(start[order], stop[order], height * width)
+
+
+def scaled_rle(rle: bytes, size: tuple[int, int], to: tuple[int, int]) -> Counts:
+    """As `scaled_counts`, of COCO compressed run lengths."""
+    return scaled_counts(rle_to_counts(rle, size), size, to)
 
 
 def _column_runs(counts: Counts, height: int) -> tuple[_Places, _Places, _Places]:

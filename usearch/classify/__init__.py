@@ -3,7 +3,7 @@
     texts    a class list as vectors                           embed_classes
     rule     segments and vectors to classes of pixels         classify_segments, shares_of
     parts    `cup > handle`: parts inside their wholes
-    gaps     what no segment covers, as pieces to embed        gap_pieces
+    gaps     what no segment covers, as pieces to embed        gap_pieces, classify_picture
     stored   photos of a store, without opening any            stored_photos, classify_store
     regions  pixels that the same segments cover
 
@@ -12,7 +12,7 @@ Functions over plain arrays and records; nothing prints, nothing reads a photo.
 
 from __future__ import annotations
 
-from usearch.classify.gaps import gap_pieces
+from usearch.classify.gaps import classify_picture, gap_pieces
 from usearch.classify.probabilities import class_scores, segment_probabilities
 from usearch.classify.regions import resized_map
 from usearch.classify.rule import (
@@ -48,6 +48,7 @@ __all__ = [
     "class_map",
     "class_scores",
     "class_shares",
+    "classify_picture",
     "classify_segments",
     "classify_store",
     "embed_classes",

@@ -7,19 +7,52 @@ there with what is around it, as nested segments do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 
 from usearch import masks
 from usearch.classify.regions import find_regions, paint
+from usearch.classify.rule import Classified, Rule, classify_segments
+from usearch.classify.texts import ClassTexts
 from usearch.masks import Counts, Mask
-from usearch.records import Segments
+from usearch.records import FloatArray, Image, Segments
 
 SCALES = (16, 8, 4, 2, 1)
 """Cells along the longest side. All five name more pixels rightly than any alone: docs/segment.md
 has the figures."""
+
+
+def classify_picture(
+    image: Image,
+    segments: Segments,
+    embed: Callable[[Image, Segments], FloatArray],
+    texts: ClassTexts,
+    rule: Rule,
+    *,
+    fill: bool = True,
+) -> Classified:
+    """The classes of a picture that was cut now, and not of one that is stored.
+
+    Args:
+        image: uint8 [H, W, 3].
+        segments: Of the picture.
+        embed: Gives vectors, float32 [n, D], unit length; see `indexer.embedders.Embedder`.
+        texts: The classes.
+        rule: What of the rule is chosen.
+        fill: Embed what no segment covers too, in pieces.
+
+    Raises:
+        UsageError: More classes than a map can number.
+    """
+    vectors = embed(image, segments)
+    pieces = gap_pieces(segments) if fill else None
+    if not pieces:
+        return classify_segments(segments, vectors, texts, rule)
+    return classify_segments(
+        segments, vectors, texts, rule, pieces=pieces, piece_vectors=embed(image, pieces)
+    )
 
 
 def uncovered(segments: Segments) -> Mask:

@@ -115,7 +115,7 @@ def new_photos(
         fill: Whether what no segment covers is embedded in pieces.
     """
     from indexer.photos import PhotoError, decode
-    from usearch.classify import classify_segments, gap_pieces
+    from usearch.classify import classify_picture
 
     for photo in photos:
         try:
@@ -128,15 +128,8 @@ def new_photos(
         except PhotoError as problem:
             yield SkippedPhoto(photo, problem.reason, problem.detail)
             continue
-        vectors = models.embedder.embed(decoded.image, segments)
-        pieces = gap_pieces(segments) if fill else None
-        found = classify_segments(
-            segments,
-            vectors,
-            models.texts,
-            rule,
-            pieces=pieces,
-            piece_vectors=models.embedder.embed(decoded.image, pieces) if pieces else None,
+        found = classify_picture(
+            decoded.image, segments, models.embedder.embed, models.texts, rule, fill=fill
         )
         size = decoded.height, decoded.width
         yield ClassedPhoto(photo, size, segments, found, decoded.image, None)

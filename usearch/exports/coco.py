@@ -104,17 +104,9 @@ def _annotations(source: Source, polygons: bool, tolerance: float) -> Iterator[d
 
 
 def _annotation(photo: ExportedPhoto, segment: ExportedSegment) -> dict[str, Any]:
-    counts = photo_counts(photo, segment)
-    x0, y0, x1, y1 = masks.box_of(counts, photo.height)
     values: dict[str, Any] = {
         "category_id": segment.label + 1,
-        "iscrowd": 0,
-        "area": masks.area(counts),
-        "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "segmentation": {
-            "size": [photo.height, photo.width],
-            "counts": masks.counts_to_rle(counts).decode("ascii"),
-        },
+        **mask_values(photo_counts(photo, segment), (photo.height, photo.width)),
         "score": short_float(segment.score),
         "segment": segment.segment,
         "parent": segment.parent,
@@ -124,6 +116,22 @@ def _annotation(photo: ExportedPhoto, segment: ExportedSegment) -> dict[str, Any
         values["segmenter_score"] = short_float(segment.segmenter_score)
         values["cosine"] = short_float(segment.cosine)
     return values
+
+
+def mask_values(counts: masks.Counts, size: tuple[int, int]) -> dict[str, Any]:
+    """What an annotation says of its mask, which is no crowd.
+
+    Args:
+        counts: Column-major run lengths on the pixels of the photo.
+        size: (height, width) of the photo as shown.
+    """
+    x0, y0, x1, y1 = masks.box_of(counts, size[0])
+    return {
+        "iscrowd": 0,
+        "area": masks.area(counts),
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "segmentation": {"size": list(size), "counts": masks.counts_to_rle(counts).decode("ascii")},
+    }
 
 
 def short_float(value: float) -> float:

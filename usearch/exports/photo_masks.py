@@ -6,13 +6,12 @@ import numpy as np
 
 from usearch import masks
 from usearch.exports.sources import ExportedPhoto, ExportedSegment
-from usearch.scaling import scaled_counts
+from usearch.scaling import scaled_rle
 
 
 def photo_counts(photo: ExportedPhoto, segment: ExportedSegment) -> masks.Counts:
     """Column-major run lengths of a segment on the pixels of its photo as shown."""
-    counts = masks.rle_to_counts(segment.rle, segment.mask_size)
-    return scaled_counts(counts, segment.mask_size, (photo.height, photo.width))
+    return scaled_rle(segment.rle, segment.mask_size, (photo.height, photo.width))
 
 
 def box_and_mask(

@@ -11,9 +11,10 @@ from typing import IO, TYPE_CHECKING, Any
 import usearch
 from usearch import masks
 from usearch.classify import Classified
+from usearch.exports.coco import mask_values
 from usearch.records import Segments
 from usearch.render.safe_text import json_name
-from usearch.scaling import scaled_counts
+from usearch.scaling import scaled_rle
 
 if TYPE_CHECKING:
     from usearch.text.class_lists import ClassList
@@ -56,7 +57,7 @@ def class_coco_writer(out: IO[bytes], listed: ClassList) -> Iterator[Add]:
         for row, rle in enumerate(segments.rles):
             if found.segment_labels[row] >= found.n_classes:
                 continue
-            counts = scaled_counts(masks.rle_to_counts(rle, segments.size), segments.size, size)
+            counts = scaled_rle(rle, segments.size, size)
             if masks.area(counts) == 0:
                 continue
             number += 1
@@ -71,13 +72,9 @@ def class_coco_writer(out: IO[bytes], listed: ClassList) -> Iterator[Add]:
 def _annotation(
     counts: masks.Counts, size: tuple[int, int], found: Classified, row: int
 ) -> dict[str, Any]:
-    x0, y0, x1, y1 = masks.box_of(counts, size[0])
     values: dict[str, Any] = {
         "category_id": int(found.segment_labels[row]) + 1,
-        "iscrowd": 0,
-        "area": masks.area(counts),
-        "bbox": [x0, y0, x1 - x0, y1 - y0],
-        "segmentation": {"size": list(size), "counts": masks.counts_to_rle(counts).decode("ascii")},
+        **mask_values(counts, size),
         "probability": round(float(found.probabilities[row]), 6),
     }
     if found.scores is not None:
