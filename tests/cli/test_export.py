@@ -52,6 +52,13 @@ def test_the_command_exports_hits_with_their_question(tmp_path, capsys):
     assert all(a["score"] > 0.5 for a in data["annotations"])
 
 
+def test_a_query_is_typed_as_for_query(tmp_path, capsys):
+    assert exported(capsys, "-o", "like.json", "-q", "segment:0", "-k", "1")[0] == 0
+    document = json.loads((tmp_path / "like.json").read_text())
+    assert [one["segment"] for one in document["annotations"]] == [0]
+    assert [one["name"] for one in document["categories"]] == ["segment:0"]
+
+
 def test_hits_as_parquet_have_vectors(tmp_path, capsys):
     assert exported(capsys, "-o", "hits.parquet", "-q", "red")[0] == 0
     [row] = pq.read_table(tmp_path / "hits.parquet").to_pylist()

@@ -50,8 +50,8 @@ def export(
         typer.Option(
             "-q",
             "--query",
-            metavar="TEXT",
-            help="Only segments that match these words, labelled with them; repeatable.",
+            metavar="TERM",
+            help="Only segments that match this, labelled with it; repeatable. As in query.",
             show_default=False,
         ),
     ] = None,
@@ -104,16 +104,21 @@ def export(
     """
     from usearch.cli.progress import count_bar
     from usearch.opened import OpenStore
+    from usearch.question_syntax import parse_term
+    from usearch.questions import Question
+    from usearch.settings import setting
     from usearch.store import open_snapshot
 
     kind = _chosen_format(output, format)
     if polygons and kind in ("parquet", "labelstudio"):
         raise UsageError(f"{kind} holds masks, not polygons", "leave --polygons out")
     if not queries and (top is not None or min_score is not None):
-        raise UsageError("--top and --min-score choose hits of a --query", "name a --query TEXT")
+        raise UsageError("--top and --min-score choose hits of a --query", "name a --query TERM")
     opened = OpenStore(open_snapshot(chosen_store(store)))
     if queries:
-        answers = opened.ask_each(queries, top or 1000, where=where, min_score=min_score)
+        asked = [Question((parse_term(query),)) for query in queries]
+        least = setting("min_score", min_score)
+        answers = opened.ask_each(asked, top or 1000, where=where, min_score=least)
         selected = sum(len(answer.hits) for answer in answers)
     else:
         rows = opened.snapshot.live_rows() if where is None else opened.rows_where(where)

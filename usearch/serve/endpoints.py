@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 import usearch
+from usearch.scores import text_cutoff
 from usearch.serve import replies, requests
 from usearch.serve.guard import PATIENCE
 from usearch.serve.limits import IMAGE_SIDES, THUMBNAIL_SIDES
@@ -91,7 +92,7 @@ def _info(service: Service) -> dict[str, Any]:
             "model": snapshot.space.name,
             "segmenter": snapshot.segmenter,
         },
-        "cutoff": opened.calibration.cutoff,
+        "cutoff": text_cutoff(opened.calibration, snapshot.n_segments),
         "examples": _examples(service, opened),
         "limits": {
             name: getattr(service.limits, name)

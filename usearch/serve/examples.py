@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from usearch.scores import match_scores
+from usearch.scores import match_scores, text_cutoff
 from usearch.text.embed import embed_names
 
 if TYPE_CHECKING:
@@ -45,10 +45,11 @@ def example_answers(opened: OpenStore) -> list[tuple[str, Hit]]:
         float(match_scores(vector, snapshot.vectors(near), opened.contrast).max())
         for vector, near in zip(vectors, rows, strict=True)
     ]
+    cutoff = text_cutoff(opened.calibration, snapshot.n_segments)
     found: list[tuple[str, Hit]] = []
     photos = set()
     for at in np.argsort(best)[::-1]:
-        if len(found) == SHOWN or best[at] < opened.calibration.cutoff:
+        if len(found) == SHOWN or best[at] < cutoff:
             break
         hits = opened.ask(NAMES[at], 1).hits
         if hits and hits[0].photo not in photos:
