@@ -26,7 +26,7 @@ from usearch.ranking import RowArray, Wanted
 from usearch.scores import Contrast, load_contrast
 from usearch.search import Found, require_same_space, search
 from usearch.store import find_store, open_snapshot
-from usearch.text.templates import TEMPLATES
+from usearch.text.templates import get_templates
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -310,7 +310,7 @@ class OpenStore:
     @cached_property
     def templates(self) -> tuple[str, ...]:
         """Sentences that a question is put into."""
-        return TEMPLATES[presets.preset_templates(self.snapshot.preset)]
+        return get_templates(presets.preset_templates(self.snapshot.preset))
 
     @cached_property
     def contrast(self) -> Contrast:

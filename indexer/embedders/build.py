@@ -40,9 +40,6 @@ CLIP_MODELS = {
 """open_clip's name of each known CLIP file. OpenAI's weights need the QuickGELU variants: the
 plain names load without a complaint and give worse vectors."""
 
-DINO_MODELS = {"dinov2-vit-l-14": "vit_large_patch14_dinov2"}
-"""timm's name of each known DINOv2 file (without registers, as the paper)."""
-
 LARGE_HEAD = "use-large"
 """Folder of the trained head of preset `large`, among the weights."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from usearch.errors import UsageError
 from usearch.records import EmbeddingSpace
-from usearch.text.cache import encode_cached
+from usearch.text.cache import recall
 from usearch.text.embed import embed_names
 
 
@@ -29,6 +29,10 @@ class Letters:
 
 def files(folder):
     return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def encode_cached(encoder, texts, folder):
+    return recall(encoder, texts, encoder.encode, folder)
 
 
 def test_a_text_is_encoded_once(tmp_path):

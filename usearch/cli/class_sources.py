@@ -80,7 +80,7 @@ def load_models(
     import indexer.presets
     from usearch.classify import embed_classes
     from usearch.models import presets
-    from usearch.text.templates import TEMPLATES
+    from usearch.text.templates import get_templates
 
     cutter, embedder = indexer.presets.load_indexer(
         preset, segmenter, device, masks=masks, threads=os.cpu_count() or 1
@@ -95,7 +95,7 @@ def load_models(
     texts = embed_classes(
         listed,
         encoder,
-        TEMPLATES[presets.preset_templates(preset)],
+        get_templates(presets.preset_templates(preset)),
         presets.preset_calibration(preset),
         background=background,
     )

@@ -113,9 +113,7 @@ def _passed_over(report: IndexReport) -> list[str]:
     return lines
 
 
-def skipped_lines(
-    said: str, skipped: Sequence[SkippedPhoto], *, all_skipped: bool, option: str = "--skipped"
-) -> list[str]:
+def skipped_lines(said: str, skipped: Sequence[SkippedPhoto], *, all_skipped: bool) -> list[str]:
     """How many photos were skipped for which reasons, and the first or all of them."""
     if not skipped:
         return []
@@ -123,7 +121,7 @@ def skipped_lines(
     shown = skipped if all_skipped else skipped[:LISTED]
     lines += [f"  {printable(p.path)}: {p.reason}: {printable(p.detail)}" for p in shown]
     if len(shown) < len(skipped):
-        lines.append(f"  and {len(skipped) - len(shown):,} more ({option})")
+        lines.append(f"  and {len(skipped) - len(shown):,} more (--skipped)")
     return lines
 
 

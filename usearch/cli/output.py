@@ -58,6 +58,14 @@ def json_result(command: str, values: dict[str, Any]) -> None:
     sys.stdout.write("\n")
 
 
+def open_in_browser(address: str) -> None:
+    """Show a page; where no browser can be started, say so."""
+    import webbrowser
+
+    if not webbrowser.open(address):
+        note("no browser could be started; open the page by hand")
+
+
 def is_terminal() -> bool:
     """Whether a person reads stdout: a table then, plain lines otherwise."""
     return sys.stdout is not None and sys.stdout.isatty()

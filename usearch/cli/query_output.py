@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from usearch.cli.output import is_terminal, json_result, note, result, terminal, write_bytes
+from usearch.cli.output import (
+    is_terminal,
+    json_result,
+    note,
+    open_in_browser,
+    result,
+    terminal,
+    write_bytes,
+)
 from usearch.errors import UsageError
 from usearch.render.safe_text import json_name
 
@@ -172,10 +180,7 @@ def _write_page(output: Output, opened: OpenStore, answers: Sequence[Answer]) ->
         file.write(page.encode("utf-8", "replace"))
     note(f"the page is {output.html}")
     if output.show:
-        import webbrowser
-
-        if not webbrowser.open(output.html.absolute().as_uri()):
-            note("no browser could be started; open the page by hand")
+        open_in_browser(output.html.absolute().as_uri())
 
 
 def _document(

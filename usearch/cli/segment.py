@@ -148,7 +148,7 @@ def segment(
     listed = asked_classes(classes, names)
     contrast = contrast_classes(background, listed)
     check_threshold(unknown)
-    _check(images, from_store, where, store, max_side, segmenter, masks)
+    _check(images, from_store, where, max_side, segmenter, masks)
     named = images or []
     if not from_store and output is not None:
         _refuse_photo_folder(named, output)
@@ -175,7 +175,6 @@ def _check(
     images: list[Path] | None,
     from_store: bool,
     where: str | None,
-    store: Path | None,
     max_side: int,
     segmenter: str | None,
     masks: Path | None,

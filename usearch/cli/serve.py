@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usearch.cli.options import StoreOption, chosen_store
-from usearch.cli.output import note, result
+from usearch.cli.output import note, open_in_browser, result
 from usearch.errors import ExitCode, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def serve(
         address = _address(host, number)
         _announce(live, address, token, host)
         if open_page:
-            _open_browser(address + (f"?token={token}" if token else ""))
+            open_in_browser(address + (f"?token={token}" if token else ""))
         try:
             run(app, listening)
         except KeyboardInterrupt as stop:
@@ -118,10 +118,3 @@ def _address(host: str, port: int) -> str:
     if ":" in shown and not shown.startswith("["):
         shown = f"[{shown}]"
     return f"http://{shown}:{port}/"
-
-
-def _open_browser(address: str) -> None:
-    import webbrowser
-
-    if not webbrowser.open(address):
-        note("no browser was found: open the address by hand")

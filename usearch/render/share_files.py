@@ -82,8 +82,7 @@ def share_writer(
     def rows_of(photo: PhotoShares) -> list[list[Any]]:
         return long_rows(photo, listed.titles) if long else [wide_row(photo)]
 
-    write = _csv_rows if kind == "csv" else _parquet_rows
-    with write(out, columns, long) as put:
+    with _csv_rows(out, columns) if kind == "csv" else _parquet_rows(out, columns, long) as put:
 
         def add_rows(photo: PhotoShares) -> None:
             for row in rows_of(photo):
@@ -217,9 +216,7 @@ def _json_writer(
 
 
 @contextmanager
-def _csv_rows(
-    out: IO[bytes], columns: Sequence[str], long: bool
-) -> Iterator[Callable[[list[Any]], None]]:
+def _csv_rows(out: IO[bytes], columns: Sequence[str]) -> Iterator[Callable[[list[Any]], None]]:
     def put(row: Sequence[Any]) -> None:
         out.write(f"{csv_line(map(_cell, row))}\r\n".encode())
 

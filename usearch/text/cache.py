@@ -24,20 +24,6 @@ _MAGIC = b"UTV1"
 _SUM = 16
 
 
-def encode_cached(encoder: TextEncoder, texts: list[str], cache_dir: Path | None) -> FloatArray:
-    """`encoder.encode(texts)`, with texts met before read from disk.
-
-    Args:
-        encoder: Is called at most once, with the texts that are new, each once.
-        texts: Texts as they go into the encoder, repeats allowed.
-        cache_dir: A folder, made when absent; None to keep nothing.
-
-    Returns:
-        float32 [n, D], unit length, in the order of the texts.
-    """
-    return recall(encoder, texts, encoder.encode, cache_dir)
-
-
 def recall(
     encoder: TextEncoder,
     keys: list[str],
