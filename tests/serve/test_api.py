@@ -426,6 +426,8 @@ def test_info_names_words_that_match_here(client):
     info = client.get(f"{API}/info").json()
     assert info["store"]["segments"] == 8
     assert info["limits"]["text"] == 500
+    assert info["cutoff"] == ask(client, terms=[{"text": "red"}])["cutoff"]
+    assert info["examples"]
     assert all(e["hit"]["score"] >= info["cutoff"] for e in info["examples"])
 
 
