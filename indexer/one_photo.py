@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from indexer.photos import MAX_PIXELS, MAX_SIDE, PhotoError, SameContent, decode
 from indexer.planning import Task
+from indexer.segmenters import cut_photo
 from usearch.records import EmbeddingSpace
 from usearch.store import IndexedPhoto, PhotoRow
 
@@ -94,11 +95,7 @@ def index_one(task: Task, segmenter: Segmenter, embedder: Embedder, reading: Rea
                 known_hash=task.known_hash,
             )
         after_decoding = time.perf_counter()
-        segment_photo = getattr(segmenter, "segment_photo", None)
-        if segment_photo is not None:
-            segments = segment_photo(decoded.image, photo.full_path)
-        else:
-            segments = segmenter.segment(decoded.image)
+        segments = cut_photo(segmenter, decoded.image, photo.full_path)
         after_cutting = time.perf_counter()
         vectors = embedder.embed(decoded.image, segments)
     except SameContent as same:

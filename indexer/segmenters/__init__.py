@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from usearch.records import Image, Segments
@@ -28,3 +29,19 @@ class Segmenter(Protocol):
             image: uint8 [H, W, 3], RGB, upright.
         """
         ...
+
+
+def cut_photo(segmenter: Segmenter, image: Image, path: str) -> Segments:
+    """Segments of a photo that has a file: given masks are found by its name.
+
+    Args:
+        segmenter: Any; one that has `segment_photo` is asked with the path.
+        image: uint8 [H, W, 3], RGB, upright.
+        path: Of the photo's file, absolute.
+
+    Raises:
+        PhotoError: No masks were given for this photo, or they do not fit it.
+    """
+    segment_photo: Callable[[Image, str], Segments] | None
+    segment_photo = getattr(segmenter, "segment_photo", None)
+    return segmenter.segment(image) if segment_photo is None else segment_photo(image, path)

@@ -115,16 +115,13 @@ def new_photos(
         fill: Whether what no segment covers is embedded in pieces.
     """
     from indexer.photos import PhotoError, decode
+    from indexer.segmenters import cut_photo
     from usearch.classify import classify_picture
 
     for photo in photos:
         try:
             decoded = decode(photo, max_side)
-            by_photo = getattr(models.segmenter, "segment_photo", None)
-            if by_photo is not None:
-                segments = by_photo(decoded.image, str(photo.absolute()))
-            else:
-                segments = models.segmenter.segment(decoded.image)
+            segments = cut_photo(models.segmenter, decoded.image, str(photo.absolute()))
         except PhotoError as problem:
             yield SkippedPhoto(photo, problem.reason, problem.detail)
             continue
