@@ -15,6 +15,7 @@ from indexer.segmenters.overlap import intersections, parents_by_containment
 from usearch import masks
 from usearch.errors import UsageError
 from usearch.records import Image, Segments
+from usearch.render.safe_text import json_name
 from usearch.scaling import scaled_counts
 
 MAX_MASKS = 1000
@@ -27,6 +28,7 @@ class GivenSegmenter:
     Masks are those of the photo as shown (EXIF orientation applied), as COCO has them, and
     are brought to the grid of the decoded photo. A photo is found by the longest file name
     of the json that its path ends with: "a/1.jpg" serves ".../a/1.jpg" before "1.jpg" does.
+    Bytes of a path that are no UTF-8 stand in the json as U+FFFD, as `usearch export` has them.
 
     Args:
         path: The json; see `read_coco_masks`.
@@ -75,7 +77,7 @@ class GivenSegmenter:
         Raises:
             PhotoError: The json has no mask of this photo, or masks of another size.
         """
-        photo = self._find(PurePosixPath(PurePath(path).as_posix()))
+        photo = self._find(PurePosixPath(json_name(PurePath(path).as_posix())))
         if photo is None or not photo.masks:
             raise PhotoError("no_masks", f"{self._path.name} has no mask of this photo")
         size = image.shape[0], image.shape[1]

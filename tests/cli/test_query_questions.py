@@ -333,3 +333,17 @@ def test_python_asks_with_the_same_verbs(photos):
     assert answer.question == "red -green | blue -green"
     assert len(answer.hits) == 2
     assert answer.segments == 8
+
+
+@pytest.mark.parametrize("words", ["photos/a.png", "photos/a.png@5,5", "2:photos/a.png"])
+def test_words_that_also_name_a_file_are_words_and_the_way_to_ask_the_file_is_told(
+    words, photos, capsys
+):
+    def told(typed):
+        main(["query", typed, "--all"])
+        return capsys.readouterr().err
+
+    assert f"the file here is asked with ./{words.removeprefix('2:')}" in told(words)
+    assert "asked with" not in told(f"\\{words}")
+    assert "asked with" not in told("./photos/a.png")
+    assert "asked with" not in told("x." * 5000)

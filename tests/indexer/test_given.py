@@ -17,6 +17,7 @@ from indexer.segmenters.given import GivenSegmenter
 from indexer.segmenters.polygons import polygons_counts
 from usearch import masks
 from usearch.errors import InputError, UsageError
+from usearch.render.safe_text import json_name
 
 HEIGHT, WIDTH = 40, 60
 SQUARE = [10.0, 5.0, 30.0, 5.0, 30.0, 25.0, 10.0, 25.0]
@@ -151,6 +152,14 @@ def test_the_longest_matching_file_name_wins(tmp_path: Path) -> None:
     assert given_masks.segment_photo(photo(), "/x/dogs/a.jpg").areas.tolist() == [400]
 
 
+@pytest.mark.parametrize("name", ["a\nb.jpg", "a\tb.jpg", "caf\udce9.jpg", 'weird "q" \u202e.jpg'])
+def test_any_name_that_a_file_can_have_is_found_as_export_writes_it(
+    name: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, [image(file_name=json_name(name))], [annotation([SQUARE])])
+    assert GivenSegmenter(path).segment_photo(photo(), "/x/" + name).areas.tolist() == [400]
+
+
 def test_a_photo_that_the_file_does_not_know_says_so(tmp_path: Path) -> None:
     given_masks = GivenSegmenter(write(tmp_path, [image()], [annotation([SQUARE])]))
     with pytest.raises(PhotoError) as caught:
@@ -187,7 +196,7 @@ def test_annotations_without_a_pixel_are_left_out(tmp_path: Path) -> None:
         ({"file_name": "/etc/passwd"}, "leads out"),
         ({"file_name": "C:\\a.jpg"}, "leads out"),
         ({"file_name": "..\\a.jpg"}, "leads out"),
-        ({"file_name": "a\0.jpg"}, "control characters"),
+        ({"file_name": "a\0.jpg"}, "zero byte"),
         ({"file_name": ""}, "no file name"),
         ({"file_name": 7}, "no file name"),
         ({"id": "1"}, "not a whole number"),

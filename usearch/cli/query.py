@@ -11,7 +11,7 @@ import typer
 from usearch.cli.options import JsonOption, StoreOption, chosen_store
 from usearch.cli.output import note
 from usearch.cli.query_output import Output, check_output, print_answers, write_files
-from usearch.cli.query_terms import Typed, typed_questions
+from usearch.cli.query_terms import Typed, files_asked_as_words, typed_questions
 from usearch.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -188,12 +188,11 @@ def query(
         everything=everything,
         sort=sort,
     )
-    questions = typed_questions(
-        Typed(
-            text or (), asked or (), queries, each, also or (), minus or (), image or (), at, box,
-            segment or (),
-        )
+    typed = Typed(
+        text or (), asked or (), queries, each, also or (), minus or (), image or (), at, box,
+        segment or (),
     )  # fmt: skip
+    questions = typed_questions(typed)
     opened = OpenStore(open_snapshot(chosen_store(store)))
     answers = opened.ask_each(questions, **options)
     explained = _explained(opened, answers, questions) if explain else []
@@ -201,6 +200,8 @@ def query(
     write_files(output, opened, answers)
     print_answers(output, opened, answers, explained, each)
     _notes(opened, answers, output)
+    for words in files_asked_as_words(typed):
+        note(f"{words!r} was asked as words; the file here is asked with ./{words}")
     if not any(answer.hits for answer in answers):
         raise typer.Exit(ExitCode.NO_MATCH)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -64,6 +65,26 @@ def typed_questions(typed: Typed) -> list[Question | AnyOf]:
         return list(questions)
     different = tuple(dict.fromkeys(questions))
     return [different[0] if len(different) == 1 else AnyOf(different)]
+
+
+def files_asked_as_words(typed: Typed) -> list[str]:
+    """Terms that are words by how they are typed but also name a file: `a.jpg`, `a.jpg@40,60`.
+
+    A name without a dot is taken for the word that it is, and so is one after a backslash.
+    """
+    from usearch.question_syntax import parse_term
+    from usearch.questions import Text
+
+    found = []
+    for words in (*typed.text, *typed.query, *typed.also, *typed.minus):
+        content = parse_term(words).content
+        if "\\" in words or "." not in words or not isinstance(content, Text):
+            continue
+        name = content.words.rpartition("@")[0]
+        # Not Path.is_file: it raises for what is too long for a name.
+        if any(os.path.isfile(path) for path in (content.words, name)):  # noqa: PTH113
+            found.append(content.words)
+    return found
 
 
 def _pictures(typed: Typed) -> list[Term]:
