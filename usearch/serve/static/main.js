@@ -12,6 +12,7 @@ const PAGE = 30;
 
 let state = readState();
 let store = null;
+let known = null; // what tells when `store` is there
 let asked = "";
 let more = false;
 let loading = null;
@@ -81,6 +82,9 @@ async function ask() {
   filters.complain(null);
   try {
     const answer = await api.search(searchBody(state, 0, PAGE), here.signal);
+    // Why there is nothing depends on what the store holds, and an answer may come first.
+    if (!answer.segments) await known;
+    if (here.signal.aborted) return;
     grid.show(answer.hits, answer.cutoff);
     more = answer.more;
     report(answer);
@@ -297,7 +301,7 @@ function listen() {
 
 async function start() {
   listen();
-  const known = api.info().then((found) => { store = found; });
+  known = api.info().then((found) => { store = found; });
   if (asks(state)) show();
   try {
     await known;
