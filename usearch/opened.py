@@ -393,4 +393,14 @@ def open_store(path: str | PathLike[str] | None = None) -> OpenStore:
 
 def is_store(folder: Path) -> bool:
     """Whether the folder is a store itself, and not one that holds a store."""
-    return folder.name == ".usearch" or (folder / "manifest.json").is_file()
+    names = ("manifest.json", "manifest.previous.json")
+    return folder.name == ".usearch" or any((folder / name).is_file() for name in names)
+
+
+def named_store(folder: Path) -> Path:
+    """The store that somebody named: the folder itself, or `.usearch` in it; never one above.
+
+    Above a folder that was named, another store may lie, and its answers would be wrong.
+    """
+    inside = folder / ".usearch"
+    return inside if not is_store(folder) and inside.is_dir() else folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,23 @@ def test_a_store_named_that_is_none_ends_with_4(tmp_path, capsys):
 @pytest.mark.parametrize("below", [".usearch", "."])
 def test_a_store_is_named_by_itself_or_by_the_folder_that_holds_it(below, photos, capsys):
     assert asked(capsys, "red", "--store", str(photos.parent / below))[0] == 0
+
+
+def test_a_store_that_is_named_is_never_another_one_above(photos, capsys):
+    (photos.parent / "empty").mkdir()
+    code, out, err = asked(capsys, "red", "--store", str(photos.parent / "empty"))
+    assert (code, out) == (4, "")
+    assert "no store at" in err
+
+
+def test_a_store_whose_manifest_is_gone_answers_as_of_the_one_before_and_says_so(photos, capsys):
+    store = photos.parent / ".usearch"
+    copy = photos.parent / "copy"
+    shutil.copytree(store, copy)
+    (copy / "manifest.json").rename(copy / "manifest.previous.json")
+    code, _, err = asked(capsys, "red", "--store", str(copy))
+    assert code == 0
+    assert f"usearch rebuild --store {copy}" in err
 
 
 def test_the_environment_names_the_store(photos, tmp_path_factory, monkeypatch, capsys):

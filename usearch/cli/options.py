@@ -31,12 +31,12 @@ def chosen_store(store: Path | None) -> Path:
 
     Raises:
         StoreNotFound: None was named and none lies here or above.
+
+    One that is named is looked for there alone, and opening it says when there is none.
     """
-    from usearch.opened import is_store
+    from usearch.opened import named_store
     from usearch.settings import setting
     from usearch.store import find_store
 
     store = setting("store", store)
-    if store is None:
-        return find_store()
-    return store if is_store(store) or not store.is_dir() else find_store(store)
+    return find_store() if store is None else named_store(store)

@@ -259,7 +259,9 @@ def _explained(
 
 
 def _notes(opened: OpenStore, answers: Sequence[Answer], output: Output) -> None:
-    """What people should know: how much was searched, what was left out, why nothing came."""
+    """What people should know: damage, what was searched and left out, why nothing came."""
+    for warning in opened.snapshot.warnings:
+        note(warning)
     for answer in answers:
         if not answer.hits:
             note(_nothing(opened, answer))

@@ -57,6 +57,7 @@ def check_store() -> Iterator[Finding]:
 
     Sizes of files are compared, contents are not: `usearch check` does that.
     """
+    from usearch.opened import named_store
     from usearch.settings import setting
     from usearch.store import find_store, open_snapshot
 
@@ -65,8 +66,7 @@ def check_store() -> Iterator[Finding]:
     except UsageError:
         return  # said with the settings
     try:
-        path = named if named is not None and (named / "manifest.json").is_file() else None
-        snapshot = open_snapshot(path or find_store(named))
+        snapshot = open_snapshot(find_store() if named is None else named_store(named))
     except StoreNotFound as error:
         yield Finding("store", "note", error.message, "usearch index FOLDER makes one")
         return
