@@ -267,7 +267,8 @@ def _notes(opened: OpenStore, answers: Sequence[Answer], output: Output) -> None
             note(_nothing(opened, answer))
         elif answer.below and output.form in ("table", "lines"):
             asked = f"{answer.question!r}: " if len(answers) > 1 else ""
-            note(f"{asked}{answer.below} more are near but score below {answer.cutoff:.2f}; --all")
+            more = "1 more is" if answer.below == 1 else f"{answer.below:,} more are"
+            note(f"{asked}{more} near but score below {answer.cutoff:.2f}; --all")
     if output.form == "table" and any(answer.hits for answer in answers):
         note(f"searched {answers[0].photos:,} photos, {answers[0].segments:,} segments")
 

@@ -106,7 +106,7 @@ export function makeGrid(box, { open, similar, link }) {
   function step(key) {
     const at = tiles.indexOf(document.activeElement?.closest?.(".tile"));
     if (at < 0) {
-      if (key !== "ArrowDown" || !tiles.length) return false;
+      if ((key !== "ArrowDown" && key !== "ArrowRight") || !tiles.length) return false;
       return focus(0);
     }
     if (key === "ArrowRight") return focus(at + 1);
