@@ -24,6 +24,48 @@ settings.register_profile("thorough", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+SLOW_FILES = {
+    "cli/test_bundled_model.py",
+    "cli/test_completion.py",
+    "cli/test_schemas.py",
+    "browser/test_gallery_page.py",
+    "embedders/test_build.py",
+    "embedders/test_checkpoint.py",
+    "embedders/test_clip.py",
+    "embedders/test_head.py",
+    "embedders/test_towers.py",
+    "embedders/test_use.py",
+    "filters/test_filters_against_sql.py",
+    "indexer/test_interruptions.py",
+    "indexer/test_pipeline_failures.py",
+    "indexer/test_pipeline_moves.py",
+    "segmenters/test_sam.py",
+    "serve/test_guard.py",
+    "serve/test_serve_command.py",
+    "store/test_store_blocks.py",
+    "store/test_store_crash.py",
+    "store/test_store_locks.py",
+    "test_classify_gaps.py",
+    "trainer/test_mini_tower.py",
+}
+"""Files that start processes, browsers or torch. All of each is slow, and the fast part does not
+even import it."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The fast part passes over slow files."""
+    if config.option.markexpr != "not slow" or not collection_path.is_relative_to(_TESTS):
+        return None
+    return collection_path.relative_to(_TESTS).as_posix() in SLOW_FILES or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test of a slow file."""
+    for item in items:
+        if item.path.relative_to(_TESTS).as_posix() in SLOW_FILES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of data that lies beside the repository, or a skip."""

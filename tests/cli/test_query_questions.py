@@ -114,6 +114,7 @@ def test_a_thousand_questions_are_one_search(photos, tmp_path, capsys):
     assert document["hits"][0]["matched"] == "red"
 
 
+@pytest.mark.slow
 def test_what_is_rather_unwanted_is_left_out(photos, capsys):
     everything = answered(capsys, "white", "--all", "-k", "8")
     without = answered(capsys, "white", "--not", "green", "--all", "-k", "8")
@@ -205,6 +206,7 @@ def test_words_pictures_and_segments_are_mixed(photos, capsys):
     assert document["query"]["text"] == f"red +{photos}/a.png@5,5 -blue"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "words", "message"),
     [

@@ -197,6 +197,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_not_reading_the_two_tables_is_refused(
     what: str, ask, store: Path, tmp_path: Path

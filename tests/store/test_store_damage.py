@@ -62,6 +62,7 @@ def damage(file: Path, how: str) -> None:
     file.write_bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PART_FILES)
 @pytest.mark.parametrize(
     "how",

@@ -192,6 +192,7 @@ def test_a_filter_is_exact_where_an_index_is(indexed: Path) -> None:
     assert_exact(opened, unit(rng, 3), 10, np.flatnonzero(rng.uniform(size=688) < 0.3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["missing", "head flipped", "list flipped", "end flipped", "cut"])
 def test_a_bad_index_is_never_read_and_never_missed(
     indexed: Path, how: str, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +222,7 @@ def test_a_bad_index_is_never_read_and_never_missed(
     assert open_snapshot(indexed).index is not None
 
 
+@pytest.mark.slow
 def test_an_index_that_fell_behind_is_built_anew(indexed: Path) -> None:
     rng = np.random.default_rng(9)
     with writer(indexed) as w:
