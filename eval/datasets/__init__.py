@@ -4,9 +4,12 @@ from eval.datasets.boxes import read_boxes
 from eval.datasets.coco import plain_name, read_coco, segmentation_counts
 from eval.datasets.dev import MAP_SETS, REGION_SETS, box_photos, map_set, region_set
 from eval.datasets.index_png import read_folders, read_labels
+from eval.datasets.labels import read_map
+from eval.datasets.opening import DATASETS, open_dataset
 from eval.datasets.records import (
     NO_LABEL,
     BoxPhoto,
+    Found,
     LabelMap,
     MapPhoto,
     MapSet,
@@ -19,10 +22,12 @@ from eval.datasets.records import (
 )
 
 __all__ = [
+    "DATASETS",
     "MAP_SETS",
     "NO_LABEL",
     "REGION_SETS",
     "BoxPhoto",
+    "Found",
     "LabelMap",
     "MapPhoto",
     "MapSet",
@@ -32,12 +37,14 @@ __all__ = [
     "box_photos",
     "label_map",
     "map_set",
+    "open_dataset",
     "plain_name",
     "read_boxes",
     "read_coco",
     "read_folders",
     "read_image",
     "read_labels",
+    "read_map",
     "region_set",
     "segmentation_counts",
     "segments_of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,42 @@ class RegionPhoto:
     regions: tuple[Region, ...]
 
 
+Encoding = Literal["index", "ade-rgb", "mat"]
+"""How a label file holds values: an index picture of 8 or 16 bit; ADE20K's colours (red and green
+are the class, blue the instance); the `LabelMap` of a MATLAB file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found of a data set and how its labels are read: printed with each score.
+
+    Attributes:
+        root: The folder that was given.
+        layout: Name of the layout (docs/datasets.md), such as "original" or "detectron2".
+        images: Where the photos lie.
+        labels: The folder or file that holds the labels.
+        photos: Photos found with labels.
+        expected: Photos that the published set has; 0 = not known.
+        encoding: One line: how values become classes and what is ignored.
+        notes: One line each, what a reader of the score must know: photos left out, values that
+            are no class, which of two label orders, what differs from published figures.
+    """
+
+    root: Path
+    layout: str
+    images: Path
+    labels: Path
+    photos: int
+    expected: int
+    encoding: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the photos of the published set are all there."""
+        return self.expected > 0 and self.photos == self.expected
+
+
 @dataclass(frozen=True, slots=True)
 class RegionSet:
     """A data set of photos with labelled regions.
@@ -62,12 +99,16 @@ class RegionSet:
         photos: One record a photo, in the order of the label file.
         things: Names of the countable classes, in the order of their ids.
         stuff: Names of the other classes, in the order of their ids.
+        list_id: Which names these are, as `MapSet.list_id`.
+        found: Where the set was found; None when a file was named.
     """
 
     name: str
     photos: tuple[RegionPhoto, ...]
     things: tuple[str, ...]
     stuff: tuple[str, ...]
+    list_id: str = ""
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +117,7 @@ class MapPhoto:
 
     Attributes:
         path: The photo file.
-        mask: The index PNG, values as the data set writes them.
+        mask: The label file, values as the data set writes them.
     """
 
     path: Path
@@ -90,14 +131,25 @@ class MapSet:
     Attributes:
         name: Short name of the data set.
         photos: Sorted by file name.
-        names: For each class the names that mean it, the usual one first.
-        values: For each class the value that its pixels have in the index PNGs.
+        names: For each class the names that mean it, the usual one first. Two classes may share a
+            name (ADE20K has "screen" three times).
+        values: For each class the value that its pixels have in the label files.
+        list_id: Which names these are: data set, list and the hash of all names in order, such as
+            `ade150/synonyms@1f0c2ab9`; empty for sets that are no benchmark.
+        encoding: How the label files hold values.
+        short_side: Labels whose shorter side is longer are scaled down to it (nearest), as
+            published figures of the set are on such labels; 0 = never.
+        found: Where the set was found; None for the development sets of `dev.py`.
     """
 
     name: str
     photos: tuple[MapPhoto, ...]
     names: tuple[tuple[str, ...], ...]
     values: tuple[int, ...]
+    list_id: str = ""
+    encoding: Encoding = "index"
+    short_side: int = 0
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
