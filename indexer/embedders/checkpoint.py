@@ -1,10 +1,12 @@
 """A trained USE head on disk: safetensors, and beside it a card in JSON.
 
     <folder>/head.safetensors    the unfolded head (fp32), so that training can go on
-    <folder>/head.json           format, architecture, towers, input, space id, checksum
+    <folder>/head.json           format, architecture, towers, input, embedding space, checksum;
+                                 and for people: data, recipe, figures
 
 The card binds the head to the backbones that it was trained on: loading checks the
 checksum of the weights here, and the builder checks those of the towers.
+`usearch.models.runs` reads the same card without torch.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +40,14 @@ class HeadCard:
             (checksum); also "text" where no branch is a CLIP model.
         files: For each of these the name of its weight file.
         input: How an image reaches the towers (`InputSize.to_json`).
-        space_id: Id of the embedding space, empty until the space is known.
+        space_id: Id of the embedding space; filled in when saved.
         logit_scale: Multiplier of the cosine in training's softmax.
-        notes: Anything else: data, recipe, figures.
+        notes: Anything else.
         sha256: Checksum of the weights; filled in when saved.
+        templates: Template set that texts are put through (`usearch.text.templates`).
+        data: What it was trained on, with counts and terms (`trainer.use.card`).
+        recipe: The whole recipe, defaults included.
+        metrics: Figures of the training and of held-out data.
     """
 
     shape: HeadShape
@@ -52,6 +58,10 @@ class HeadCard:
     logit_scale: float
     notes: Mapping[str, Any]
     sha256: str = ""
+    templates: str = "vild14"
+    data: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
 def save_head(folder: Path, head: USEHead, card: HeadCard) -> None:
