@@ -2,7 +2,7 @@
 
 Every statistic here is a function of sums over photos, so a bootstrap round is one product
 of resampling weights [rounds, photos] with per-photo sums [photos, ...]: intervals cost
-less than the statistic itself.
+less than the statistic itself. Sums over many classes are sparse (`eval.photo_sums`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,17 @@ import numpy as np
 import numpy.typing as npt
 
 from eval.datasets.records import NO_LABEL, LabelMap
+from eval.photo_sums import Doubles, PhotoSums, sparse_sums
 
 Counts = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 Statistic = Callable[[Doubles], Doubles]
 """Sums of shape [..., columns] to values of shape [...]."""
+
+_PIXELS = 1 << 20
+"""Pixels counted at once, so that a large photo needs no more memory than a small one."""
+
+_ROUNDS = 100
+"""Resamplings made at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class MapScores:
     n_present: int
 
 
-def confusion(truth: LabelMap, predicted: LabelMap, n_classes: int) -> Counts:
+def confusion(truth: LabelMap, predicted: npt.NDArray[np.integer], n_classes: int) -> Counts:
     """Confusion matrix of one photo.
 
     Pixels that are not labelled are left out. A labelled pixel without a prediction (or
@@ -72,13 +78,56 @@ def confusion(truth: LabelMap, predicted: LabelMap, n_classes: int) -> Counts:
     """
     if truth.shape != predicted.shape:
         raise ValueError(f"a label map of {truth.shape} and a prediction of {predicted.shape}")
-    labelled = truth != NO_LABEL
-    rows = truth[labelled].astype(np.int64)
-    columns = np.minimum(predicted[labelled].astype(np.int64), n_classes)
-    if rows.size and rows.max() >= n_classes:
-        raise ValueError(f"label {rows.max()} of {n_classes} classes")
-    flat = np.bincount(rows * (n_classes + 1) + columns, minlength=n_classes * (n_classes + 1))
-    return flat.reshape(n_classes, n_classes + 1)
+    labels, answers = truth.ravel(), predicted.ravel()
+    side = n_classes + 1
+    flat = np.zeros(side * side, np.int64)
+    for first in range(0, labels.size, _PIXELS):
+        row = labels[first : first + _PIXELS]
+        wrong = row[(row >= n_classes) & (row != NO_LABEL)]
+        if wrong.size:
+            raise ValueError(f"label {wrong.max()} of {n_classes} classes")
+        answer = answers[first : first + _PIXELS].astype(np.int64)
+        # Below 0 is above all classes when the sign is a bit of the number.
+        column = np.minimum(answer.view(np.uint64), np.uint64(n_classes)).view(np.int64)
+        pairs = np.minimum(row, n_classes).astype(np.int64) * side + column
+        flat += np.bincount(pairs, minlength=side * side)
+    return flat.reshape(side, side)[:n_classes]
+
+
+class MapTally:
+    """Adds up maps photo by photo; holds one confusion matrix and the photos' sparse sums.
+
+    Memory does not depend on the number of photos but for their sums: some hundred bytes
+    a photo for each ten classes that it shows.
+
+    Args:
+        n_classes: C.
+    """
+
+    def __init__(self, n_classes: int) -> None:
+        self.matrix: Counts = np.zeros((n_classes, n_classes + 1), np.int64)
+        """Confusion of all photos so far, int64 [C, C + 1]."""
+        self._rows: list[tuple[Counts, Doubles]] = []
+
+    def __len__(self) -> int:
+        """Photos added."""
+        return len(self._rows)
+
+    def add(self, truth: LabelMap, predicted: npt.NDArray[np.integer]) -> None:
+        """Count a photo: its labels and its prediction at the same size, see `confusion`.
+
+        Raises:
+            ValueError: The maps differ in size, or a label is no class.
+        """
+        matrix = confusion(truth, predicted, len(self.matrix))
+        self.matrix += matrix
+        row = iou_sums([matrix])[0]
+        where = np.flatnonzero(row)
+        self._rows.append((where, row[where]))
+
+    def sums(self) -> PhotoSums:
+        """What each photo adds, [photos, 3 C] as `iou_sums`; see `miou_present_of`."""
+        return sparse_sums(self._rows, 3 * len(self.matrix))
 
 
 def map_scores(matrix: Counts) -> MapScores:
@@ -123,12 +172,51 @@ def iou_sums(matrices: list[Counts]) -> Doubles:
 
 def miou_present_of(sums: Doubles) -> Doubles:
     """Mean IoU over the classes in the labels, of sums [..., 3 C] as `iou_sums` makes them."""
+    iou, truth, _ = _class_ious(sums)
+    return _mean_where(iou, truth > 0)
+
+
+def miou_union_of(sums: Doubles) -> Doubles:
+    """Mean IoU over the classes labelled or predicted, of sums [..., 3 C]."""
+    iou, truth, predicted = _class_ious(sums)
+    return _mean_where(iou, truth + predicted > 0)
+
+
+def fwiou_of(sums: Doubles) -> Doubles:
+    """IoU weighted by labelled pixels, of sums [..., 3 C]."""
+    iou, truth, _ = _class_ious(sums)
+    weighted: Doubles = (iou * truth).sum(-1) / np.maximum(truth.sum(-1), 1.0)
+    return weighted
+
+
+def pixel_accuracy_of(sums: Doubles) -> Doubles:
+    """Share of the labelled pixels that are right, of sums [..., 3 C]."""
+    hit, truth, _ = np.split(sums, 3, axis=-1)
+    share: Doubles = hit.sum(-1) / np.maximum(truth.sum(-1), 1.0)
+    return share
+
+
+def class_accuracy_of(sums: Doubles) -> Doubles:
+    """Mean over the classes in the labels of their share found, of sums [..., 3 C]."""
+    hit, truth, _ = np.split(sums, 3, axis=-1)
+    return _mean_where(hit / np.maximum(truth, 1.0), truth > 0)
+
+
+def covered_of(sums: Doubles) -> Doubles:
+    """Share of the labelled pixels that got a class, of sums [..., 3 C]."""
+    _, truth, predicted = np.split(sums, 3, axis=-1)
+    share: Doubles = predicted.sum(-1) / np.maximum(truth.sum(-1), 1.0)
+    return share
+
+
+def _class_ious(sums: Doubles) -> tuple[Doubles, Doubles, Doubles]:
+    """IoU (0 where nothing is), labelled and predicted pixels of each class, [..., C]."""
     hit, truth, predicted = np.split(sums, 3, axis=-1)
-    union = truth + predicted - hit
-    iou = np.divide(hit, union, out=np.zeros_like(hit), where=union > 0)
-    present = truth > 0
-    n_present = np.maximum(present.sum(-1), 1)
-    mean: Doubles = (iou * present).sum(-1) / n_present
+    return hit / np.maximum(truth + predicted - hit, 1.0), truth, predicted
+
+
+def _mean_where(values: Doubles, counted: npt.NDArray[np.bool_]) -> Doubles:
+    mean: Doubles = (values * counted).sum(-1) / np.maximum(counted.sum(-1), 1)
     return mean
 
 
@@ -192,25 +280,29 @@ def class_mean_of(sums: Doubles) -> Doubles:
 
 
 def bootstrap_interval(
-    sums: Doubles, statistic: Statistic, rounds: int = 1000, level: float = 0.95, seed: int = 0
+    sums: Doubles | PhotoSums,
+    statistic: Statistic,
+    rounds: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Interval:
     """Interval of a statistic when whole photos are drawn again with replacement.
 
     Regions of a photo stay together, since they are not independent.
 
     Args:
-        sums: float64 [photos, columns], what each photo adds.
+        sums: [photos, columns], what each photo adds.
         statistic: Sums to value.
         rounds: Resamplings.
         level: Share of the resamplings inside the interval.
         seed: Of the resampling; equal seeds draw equal photos.
     """
-    return _interval(statistic(_resample(sums, rounds, seed)), level)
+    return interval_of(resampled(sums, statistic, rounds, seed), level)
 
 
 def paired_interval(
-    ours: Doubles,
-    theirs: Doubles,
+    ours: Doubles | PhotoSums,
+    theirs: Doubles | PhotoSums,
     statistic: Statistic,
     rounds: int = 1000,
     level: float = 0.95,
@@ -219,7 +311,7 @@ def paired_interval(
     """Interval of the difference ours - theirs, both on the same resampled photos.
 
     Args:
-        ours: float64 [photos, columns].
+        ours: [photos, columns].
         theirs: The same photos in the same order.
         statistic: Sums to value.
         rounds: Resamplings.
@@ -231,18 +323,27 @@ def paired_interval(
     """
     if len(ours) != len(theirs):
         raise ValueError(f"{len(ours)} and {len(theirs)} photos cannot be paired")
-    differences = statistic(_resample(ours, rounds, seed)) - statistic(
-        _resample(theirs, rounds, seed)
-    )
-    return _interval(differences, level)
+    first = resampled(ours, statistic, rounds, seed)
+    return interval_of(first - resampled(theirs, statistic, rounds, seed), level)
 
 
-def _resample(sums: Doubles, rounds: int, seed: int) -> Doubles:
+def resampled(
+    sums: Doubles | PhotoSums, statistic: Statistic, rounds: int = 1000, seed: int = 0
+) -> Doubles:
+    """Values of a statistic over resampled photos, float64 [rounds].
+
+    Equal seeds draw equal photos, so values of two sums over the same photos are paired.
+    """
     n = len(sums)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1.0 / n), size=rounds)
-    return weights.astype(float) @ sums
+    random = np.random.default_rng(seed)
+    values = []
+    for first in range(0, rounds, _ROUNDS):
+        draws = random.multinomial(n, np.full(n, 1.0 / n), size=min(_ROUNDS, rounds - first))
+        values.append(statistic(draws.astype(float) @ sums))
+    return np.concatenate(values)
 
 
-def _interval(values: Doubles, level: float) -> Interval:
+def interval_of(values: Doubles, level: float = 0.95) -> Interval:
+    """Central share `level` of resampled values."""
     low, high = np.quantile(values, [(1.0 - level) / 2, (1.0 + level) / 2])
     return Interval(float(low), float(high))
