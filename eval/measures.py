@@ -57,6 +57,7 @@ MEASURES: dict[str, Measure] = {
     "fwiou": Measure("IoU weighted by pixels", "share", "maps", fwiou_of),
     "pixel_accuracy": Measure("pixel accuracy", "share", "maps", pixel_accuracy_of),
     "class_accuracy": Measure("mean class accuracy", "share", "maps", class_accuracy_of),
+    "iou": Measure("IoU of one class"),
     "covered": Measure("pixels that got a class", "share", "maps", covered_of),
     "classes_present": Measure("classes in the labels", "count"),
     "top1": Measure("first name right", "share", "top1", share_of),
@@ -96,3 +97,24 @@ def measure_of(key: str) -> Measure:
         label = known.label.replace("first k", f"first {numbered[2]}")
         return Measure(label, known.kind, known.sample, known.statistic)
     return MEASURES[last]
+
+
+_SECTIONS = {
+    "naming": "labelled regions, our names",
+    "proposals": "segments against labelled regions",
+    "oracles.proposals": "oracle: our segments, true names",
+    "oracles.naming": "oracle: labelled masks, our names",
+    "bank": "with the collection as memory",
+    "parts": "parts",
+    "retrieval": "text to segment",
+}
+
+
+def section_of(key: str) -> str:
+    """What stands before the measure in a key: "oracles.naming" of its mIoU; "" of the run's."""
+    return key.rpartition(".")[0]
+
+
+def section_title(section: str) -> str:
+    """A heading for the metrics of a section."""
+    return _SECTIONS.get(section) or section.replace(".", ", ").replace("_", " ")
