@@ -1,7 +1,7 @@
 """Segment-text pairs: what a model is trained on, and the Parquet form in which they rest.
 
-One row is one photo: its JPEG bytes and its labelled segments. A segment is a mask (COCO
-compressed RLE at the stored size) or a box, with texts that are true of it. `texts[0]` is the
+One row is one photo, as JPEG bytes or as the path of its file, and its labelled segments. A segment
+is a mask (COCO compressed RLE at the stored size) or a box, with texts that are true of it. `texts[0]` is the
 plain name; the others are synonyms, broader words and descriptions, each with its own weight.
 `soft` holds a classifier's guess as names with probabilities: a target to blend, not a list of
 truths. A segment with neither is for feature distillation only.
@@ -10,18 +10,24 @@ truths. A segment with neither is for feature distillation only.
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from PIL import Image as Pillow
 
+from indexer.photos import MAX_PIXELS, PhotoError, decode
+from indexer.pixels import upright_rgb
 from usearch import masks
 from usearch.errors import InputError
 from usearch.masks import Mask
+from usearch.records import Image
 
 Kind = Literal["object", "stuff", "box", "image", "scene", "caption", "unlabelled"]
 """What a segment is.
@@ -62,9 +68,12 @@ SCHEMA = pa.schema(
         ("jpeg", pa.binary()),
         ("segments", pa.list_(_SEGMENT)),
         ("boundary", pa.binary()),
+        ("path", pa.string()),
     ],
     metadata={"format": FORMAT},
 )
+_MAY_LACK = frozenset({"path"})
+"""Columns that files of the first writers do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +118,14 @@ class PairImage:
         id: Unique name, "source/key".
         source: Collection that the photo is from.
         licence: Terms stated for it.
-        jpeg: The photo, JPEG bytes, upright.
-        width: Pixels of the stored photo.
-        height: Pixels of the stored photo.
+        jpeg: The photo, JPEG bytes, upright; empty where `path` says which file it is.
+        width: Pixels of the stored photo, as shown (EXIF orientation applied).
+        height: Pixels of the stored photo, as shown.
         segments: Its segments.
         boundary: PNG, 8 bit, 255 x the share of people who drew a boundary there; or None.
         split: "train" or "held"; see `split_of`.
+        path: File of the photo where the pairs hold no bytes of it, else empty. In a Parquet file
+            relative to that file's folder, or absolute; resolved when it is read.
     """
 
     id: str
@@ -126,10 +137,41 @@ class PairImage:
     segments: tuple[PairSegment, ...] = ()
     boundary: bytes | None = None
     split: str = field(default="")
+    path: str = ""
 
     def __post_init__(self) -> None:
         if not self.split:
             object.__setattr__(self, "split", split_of(self.id))
+
+    def pixels(self) -> Image:
+        """The photo, uint8 [height, width, 3] RGB, from its bytes or its file.
+
+        Raises:
+            InputError: It cannot be decoded, or has another size than its masks.
+        """
+        image = _decode_bytes(self) if self.jpeg else _decode_file(self)
+        if image.shape[:2] != (self.height, self.width):
+            raise InputError(
+                f"photo {self.id}: {image.shape[1]} x {image.shape[0]} pixels, its pairs are for "
+                f"{self.width} x {self.height}",
+                "the photo was changed after the pairs were made: make them again",
+            )
+        return image
+
+
+def _decode_bytes(photo: PairImage) -> Image:
+    try:
+        with Pillow.open(io.BytesIO(photo.jpeg), formats=("JPEG",)) as picture:
+            return upright_rgb(picture, max(picture.size))[0]
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"photo {photo.id}, jpeg: cannot be decoded: {error}") from error
+
+
+def _decode_file(photo: PairImage) -> Image:
+    try:
+        return decode(photo.path, max_side=MAX_PIXELS).image
+    except PhotoError as error:
+        raise InputError(f"photo {photo.id}, path: {photo.path}: {error.detail}") from error
 
 
 def split_of(photo_id: str) -> str:
@@ -138,26 +180,41 @@ def split_of(photo_id: str) -> str:
     return "held" if value % 1000 < _HELD_OUT_OF_1000 else "train"
 
 
-def write_pairs(images: Sequence[PairImage], path: Path, row_group_size: int = 128) -> None:
-    """Write photos to one Parquet file, replacing it whole.
+def write_pairs(images: Iterable[PairImage], path: Path, row_group_size: int = 128) -> int:
+    """Write photos to one Parquet file, replacing it whole; memory stays at one row group.
+
+    Returns:
+        How many photos.
 
     Raises:
-        InputError: A record breaks the format (see `check_image`).
+        InputError: A record breaks the format (see `check_image`), or an id is there twice.
     """
-    for row, image in enumerate(images):
-        check_image(image, f"{path}, row {row}")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    table = pa.Table.from_pylist([_to_row(i) for i in images], SCHEMA)
-    pq.write_table(table, partial, compression="zstd", row_group_size=row_group_size)
-    partial.replace(path)
+    rows: dict[str, int] = {}
+    todo = iter(images)
+    try:
+        with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
+            while group := list(islice(todo, row_group_size)):
+                for image in group:
+                    where = f"{path}, row {len(rows)}"
+                    check_image(image, where)
+                    if image.id in rows:
+                        raise InputError(f"{where}, id: {image.id!r} is row {rows[image.id]} too")
+                    rows[image.id] = len(rows)
+                table = pa.Table.from_pylist([_to_row(i, path.parent) for i in group], SCHEMA)
+                writer.write_table(table, row_group_size=row_group_size)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(rows)
 
 
 def read_pairs(path: Path, columns: Sequence[str] | None = None) -> Iterator[PairImage]:
     """Photos of one Parquet file, or of all `*.parquet` of a folder by name, checked.
 
     Memory stays at one row group. With `columns`, the others are read as empty (for counting:
-    leave out "jpeg").
+    leave out "jpeg"). A photo may be its bytes or the path of a file: `PairImage.pixels` reads both.
 
     Raises:
         InputError: No such file, no pairs file, or a bad record; names file, row and field.
@@ -177,21 +234,48 @@ def _read_file(file: Path, columns: Sequence[str] | None) -> Iterator[PairImage]
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{file} cannot be read as Parquet: {error}") from error
     with reader:
-        missing = [n for n in SCHEMA.names if n not in reader.schema_arrow.names]
+        there = reader.schema_arrow.names
+        missing = [n for n in SCHEMA.names if n not in there and n not in _MAY_LACK]
         if missing:
             raise InputError(
                 f"{file} is no file of segment-text pairs: it lacks the column {missing[0]!r}",
                 "make one with: python -m trainer.make_pairs",
             )
         row = 0
-        for batch in reader.iter_batches(batch_size=64, columns=columns):
+        wanted = columns and [name for name in columns if name in there]
+        for batch in reader.iter_batches(batch_size=64, columns=wanted):
             for record in batch.to_pylist():
                 where = f"{file}, row {row}"
                 image = _from_row(record, where)
+                if image.path:
+                    image = replace(image, path=str(file.parent / image.path))
                 if columns is None:
                     check_image(image, where)
                 yield image
                 row += 1
+
+
+def read_row_group(file: Path, group: int) -> list[PairImage]:
+    """Photos of one row group of a file, checked: for training, which reads them in any order.
+
+    Raises:
+        InputError: As `read_pairs`.
+    """
+    try:
+        with pq.ParquetFile(file) as reader:
+            metadata = reader.metadata
+            first = sum(metadata.row_group(i).num_rows for i in range(group))
+            records = reader.read_row_group(group).to_pylist()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{file} cannot be read as Parquet: {error}") from error
+    images = []
+    for row, record in enumerate(records, first):
+        image = _from_row(record, f"{file}, row {row}")
+        if image.path:
+            image = replace(image, path=str(file.parent / image.path))
+        check_image(image, f"{file}, row {row}")
+        images.append(image)
+    return images
 
 
 def check_image(image: PairImage, where: str) -> None:
@@ -200,8 +284,8 @@ def check_image(image: PairImage, where: str) -> None:
         raise InputError(f"{where}, id: empty")
     if image.width <= 0 or image.height <= 0:
         raise InputError(f"{where}, width/height: {image.width} x {image.height}")
-    if not image.jpeg.startswith(b"\xff\xd8"):
-        raise InputError(f"{where}, jpeg: not the bytes of a JPEG")
+    if not image.path and not image.jpeg.startswith(b"\xff\xd8"):
+        raise InputError(f"{where}, jpeg: not the bytes of a JPEG, and no path is given")
     for i, segment in enumerate(image.segments):
         _check_segment(segment, image, f"{where}, segments[{i}]")
 
@@ -234,7 +318,7 @@ def _check_segment(segment: PairSegment, image: PairImage, where: str) -> None:
             raise InputError(f"{where}.rle: an empty mask")
 
 
-def _to_row(image: PairImage) -> dict[str, Any]:
+def _to_row(image: PairImage, folder: Path) -> dict[str, Any]:
     return {
         "id": image.id,
         "source": image.source,
@@ -242,7 +326,8 @@ def _to_row(image: PairImage) -> dict[str, Any]:
         "split": image.split,
         "width": image.width,
         "height": image.height,
-        "jpeg": image.jpeg,
+        "jpeg": image.jpeg or None,
+        "path": _written_path(image.path, folder),
         "boundary": image.boundary,
         "segments": [
             {
@@ -259,6 +344,14 @@ def _to_row(image: PairImage) -> dict[str, Any]:
             for s in image.segments
         ],
     }
+
+
+def _written_path(path: str, folder: Path) -> str | None:
+    """The path of a photo as a file of pairs in `folder` holds it."""
+    if not path:
+        return None
+    full, folder = Path(path).absolute(), folder.absolute()
+    return (full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix()
 
 
 def _from_row(row: Mapping[str, Any], where: str) -> PairImage:
@@ -289,6 +382,7 @@ def _from_row(row: Mapping[str, Any], where: str) -> PairImage:
         segments=tuple(segments),
         boundary=row.get("boundary"),
         split=row.get("split") or "train",
+        path=row.get("path") or "",
     )
 
 
