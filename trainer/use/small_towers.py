@@ -1,9 +1,9 @@
 """Small frozen backbones for training without a GPU: the bundled model's tower and a MobileNetV2.
 
 They take the places of CLIP and DINOv2 in a USE head (`indexer.embedders.towers.Tower`): each
-map inside the network is a block, and the class token is the mean over the picture of the last
-map's tokens after the parameter-free norm (neither network has a token of its own, and a raw
-mean would reach the head's linear layer at any scale). Maps of several strides are brought to
+map inside the network is a block, and the class token is the mean over the picture of the
+coarsest map's tokens after the parameter-free norm (neither network has a token of its own, and
+a raw mean would reach the head's linear layer at any scale). Maps of several strides are brought to
 the finest grid by repeating cells, so that pooling a segment there is pooling it on the map.
 
 The maps come from ONNX Runtime and TensorFlow Lite, which know nothing of gradients: good for
@@ -12,7 +12,6 @@ frozen towers, and a tenth of the time of the same networks in torch.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from indexer.embedders.head import normalise
 from indexer.embedders.towers import OnBlock, Tower, grid_of
 from trainer.mini.teacher import MapTeacher
 from usearch.errors import ModelError, UsageError
-from usearch.models.card import ModelCard
+from usearch.models.card import ModelCard, read_card
 from usearch.models.files import file_sha256
 from usearch.models.presets import mini_card
 from usearch.records import FloatArray
@@ -49,7 +48,6 @@ class MapTower:
         strides: Stride of each map; the smallest one is the patch.
         channels: Channels of each map.
         identity: Tells this backbone from any other.
-        block_names: What each map is called, for people.
     """
 
     patch: int
@@ -68,7 +66,8 @@ class MapTower:
         self._strides = tuple(strides)
         self.patch = min(strides)
         self.widths = tuple(channels)
-        self.cls_width = self.widths[-1]
+        self._coarsest = self._strides.index(max(strides))
+        self.cls_width = self.widths[self._coarsest]
         self.identity = identity
 
     @torch.no_grad()
@@ -83,7 +82,8 @@ class MapTower:
         for block, stride in enumerate(self._strides):
             whole = torch.from_numpy(np.stack([maps[block] for maps in by_picture]))
             cells = whole[:, :, : -(-height // stride), : -(-width // stride)]
-            cls = normalise(cells.flatten(2).transpose(1, 2)).mean(1)
+            if block == self._coarsest:
+                cls = normalise(cells.flatten(2).transpose(1, 2)).mean(1)
             fine = cells
             for axis in (2, 3):
                 fine = fine.repeat_interleave(stride // self.patch, axis)
@@ -180,8 +180,6 @@ def small_tower(name: str, source: Path | None) -> Tower:
         ModelError, InputError: As the tower's own function.
     """
     if name == "mini":
-        from usearch.models.card import read_card
-
         return mini_tower(None if source is None else read_card(source))
     if name == "mobilenet":
         if source is None:
