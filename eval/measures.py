@@ -102,8 +102,8 @@ def measure_of(key: str) -> Measure:
 _SECTIONS = {
     "naming": "labelled regions, our names",
     "proposals": "segments against labelled regions",
-    "oracles.proposals": "oracle: our segments, true names",
-    "oracles.naming": "oracle: labelled masks, our names",
+    "oracles.proposals": "our segments, true names",
+    "oracles.naming": "true masks, our names",
     "bank": "with the collection as memory",
     "parts": "parts",
     "retrieval": "text to segment",

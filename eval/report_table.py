@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from eval.measures import measure_of, section_of, section_title
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from eval.compare import Comparison, Difference
     from eval.report import ClassRow, EvalReport, Published
 
 _NARROW = 76
@@ -34,6 +34,8 @@ def report_tables(
     """
     yield _head(report)
     yield _figures(report, narrow=width < _NARROW)
+    if len(map_sections(report)) > 1:
+        yield _side_by_side(report, narrow=width < _NARROW)
     rows = [row for row in report.classes if row.labelled]
     if rows and classes:
         yield _classes(rows, classes, narrow=width < _NARROW)
@@ -78,9 +80,25 @@ def published_text(published: Published) -> str:
     return f"{value} {published.system}{sign}"
 
 
+def map_sections(report: EvalReport) -> list[str]:
+    """Sections with scores of class maps: "" for the run itself, its oracles, other systems."""
+    return [section_of(key) for key in report.metrics if key.rpartition(".")[2] == "miou_present"]
+
+
+def long_sections(report: EvalReport) -> dict[str, list[str]]:
+    """Section -> its metrics, but for maps other than the run's own: they stand side by side."""
+    beside = set(map_sections(report)) - {""}
+    found: dict[str, list[str]] = {}
+    for key in report.metrics:
+        if section_of(key) not in beside or measure_of(key).sample != "maps":
+            found.setdefault(section_of(key), []).append(key)
+    return {name: keys for name, keys in found.items() if keys != [f"{name}.classes_present"]}
+
+
 def _head(report: EvalReport) -> Text:
-    text = _text(f"{report.data_set}: {report.system}", "bold")
-    text.append(f"\n{printable(facts(report))}", "dim")
+    text = _text("")
+    text.append(printable(f"{report.data_set}: {report.system}\n"), "bold")
+    text.append(printable(facts(report)), "dim")
     return text
 
 
@@ -90,7 +108,7 @@ def _figures(report: EvalReport, narrow: bool) -> Table:
         told.setdefault(published.key, []).append(published)
     beside = bool(told) and not narrow
     table = _table("", "%", "95 % interval", *(["published"] if beside else []), right=(1, 2))
-    for section, keys in groupby(report.metrics, section_of):
+    for section, keys in long_sections(report).items():
         if section:
             table.add_section()
             table.add_row(_text(section_title(section), "bold"))
@@ -102,6 +120,31 @@ def _figures(report: EvalReport, narrow: bool) -> Table:
             if not beside:
                 for figure in figures:
                     table.add_row(_text(f"  published: {figure}", "dim"))
+    return table
+
+
+SIDE_BY_SIDE = {
+    "miou_present": "mIoU",
+    "miou_union": "mIoU, union",
+    "fwiou": "fwIoU",
+    "pixel_accuracy": "pixels",
+    "covered": "covered",
+}
+"""Measures of class maps that are compared in columns, with short heads."""
+
+
+def _side_by_side(report: EvalReport, narrow: bool) -> Table:
+    """Class maps of the run, of its oracles and of other systems, one a row."""
+    shown = ("miou_present", "pixel_accuracy") if narrow else tuple(SIDE_BY_SIDE)
+    table = _table("class maps", *(SIDE_BY_SIDE[key] for key in shown), right=range(1, 9))
+    for section in map_sections(report):
+        cells = [section_title(section) if section else "this run"]
+        for last in shown:
+            key = f"{section}.{last}" if section else last
+            value = shown_value(key, report.metrics.get(key))
+            ends = shown_interval(report, key) if last == "miou_present" and not narrow else ""
+            cells.append(f"{value} {ends}".rstrip())
+        table.add_row(*map(_text, cells))
     return table
 
 
@@ -128,9 +171,9 @@ def missed_text(row: ClassRow) -> str:
 
 
 def _remarks(report: EvalReport) -> Iterator[str]:
-    for published in report.published:
-        note = f" {published.note}" if published.note else ""
-        yield f"published: {published.system}, {published.source}.{note}"
+    told = dict.fromkeys((p.source, p.note) for p in report.published)
+    for source, note in told:
+        yield f"published: {source}{f'; {note}' if note else ''}"
     if report.subset:
         yield "Only a part of the set was measured: published figures do not compare."
     yield from report.notes
@@ -157,3 +200,54 @@ def _text(text: str, style: str = "") -> Text:
     from rich.text import Text
 
     return Text(printable(text, keep_newlines=True), style)
+
+
+def comparison_tables(
+    found: Comparison, names: tuple[str, str], width: int = 100, classes: int = _CLASSES
+) -> Iterator[RenderableType]:
+    """What to print of a comparison.
+
+    Args:
+        found: Second report against first.
+        names: Of the two.
+        width: Columns of the terminal.
+        classes: Classes to show of the largest gains, and of the largest losses.
+    """
+    narrow = width < _NARROW
+    yield _text(f"A {names[0]}\nB {names[1]}\n{_paired(found)}")
+    table = _table("", "A", "B", "B - A", "95 % interval", "", right=(1, 2, 3, 4))
+    section = ""
+    for row in found.differences:
+        if section_of(row.key) != section:
+            section = section_of(row.key)
+            table.add_section()
+            table.add_row(_text(section_title(section), "bold"))
+        cells = difference_cells(row)
+        label = measure_of(row.key).label if not narrow else row.key.rpartition(".")[2]
+        style = {"higher": "green", "lower": "red"}.get(row.verdict, "")
+        table.add_row(_text(label), *map(_text, cells[:-1]), _text(cells[-1], style))
+    yield table
+    lost = [row for row in reversed(found.classes) if row.second < row.first][:classes]
+    won = [row for row in found.classes if row.second > row.first][:classes]
+    if won or lost:
+        changes = _table("class", "A", "B", "B - A", right=(1, 2, 3))
+        for change in [*won, *reversed(lost)]:
+            a, b = 100 * change.first, 100 * change.second
+            changes.add_row(*map(_text, (change.name, f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}")))
+        yield changes
+
+
+def difference_cells(row: Difference) -> tuple[str, str, str, str, str]:
+    """A difference for people: first, second, change, interval, verdict."""
+    if measure_of(row.key).kind == "count":
+        change, ends = f"{row.change:+,.0f}", ""
+    else:
+        change = f"{100 * row.change:+.1f}"
+        i = row.interval
+        ends = f"[{100 * i.low:+.1f}, {100 * i.high:+.1f}]" if i else ""
+    first, second = shown_value(row.key, row.first), shown_value(row.key, row.second)
+    return first, second, change, ends, row.verdict
+
+
+def _paired(found: Comparison) -> str:
+    return f"{found.n_photos:,} photos, drawn again {found.rounds:,} times for both"
