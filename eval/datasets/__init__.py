@@ -1,7 +1,7 @@
 """Labelled photos as plain records: COCO json, index PNG folders, named boxes."""
 
 from eval.datasets.boxes import read_boxes
-from eval.datasets.coco import plain_name, read_coco, segmentation_counts
+from eval.datasets.coco import read_coco, segmentation_counts
 from eval.datasets.dev import MAP_SETS, REGION_SETS, box_photos, map_set, region_set
 from eval.datasets.index_png import read_folders, read_labels
 from eval.datasets.labels import read_map
@@ -38,7 +38,6 @@ __all__ = [
     "label_map",
     "map_set",
     "open_dataset",
-    "plain_name",
     "read_boxes",
     "read_coco",
     "read_folders",

@@ -12,27 +12,7 @@ import numpy as np
 from eval.datasets.records import Region, RegionPhoto, RegionSet
 from usearch import masks
 from usearch.errors import InputError, ModelError
-
-_STUFF_WORDS = {
-    "playingfield": "playing field",
-    "solid-other": "solid object",
-    "structural-other": "structure",
-    "waterdrops": "water drops",
-    "window-blind": "window blind",
-    "wall-panel": "wall panel",
-}
-"""COCO-Stuff names that the general rule of `plain_name` would make into no English."""
-
-
-def plain_name(name: str) -> str:
-    """A class name as a person would type it: "sky-other" is sky, "floor-wood" is wood floor."""
-    if name in _STUFF_WORDS:
-        return _STUFF_WORDS[name]
-    if "-" in name:
-        head, kind = name.split("-", 1)
-        return head if kind in ("other", "stuff") else f"{kind} {head}"
-    return name.replace("_", " ")
-
+from usearch.text.plain_names import plain_name
 
 def segmentation_counts(segmentation: Any, size: tuple[int, int]) -> masks.Counts:
     """Run lengths of a COCO `segmentation` value.

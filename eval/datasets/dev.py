@@ -9,10 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from eval.datasets.boxes import read_boxes
-from eval.datasets.coco import plain_name, read_coco
+from eval.datasets.coco import read_coco
 from eval.datasets.index_png import read_folders
 from eval.datasets.records import BoxPhoto, MapSet, RegionSet
 from usearch.errors import InputError, UsageError
+from usearch.text.plain_names import plain_name
 
 REGION_SETS = ("coco-stuff100", "coco-captions80", "lvis7")
 _CAMVID_SYNONYMS = {
