@@ -14,6 +14,7 @@ from usearch import masks
 from usearch.errors import InputError, ModelError
 from usearch.text.plain_names import plain_name
 
+
 def segmentation_counts(segmentation: Any, size: tuple[int, int]) -> masks.Counts:
     """Run lengths of a COCO `segmentation` value.
 

@@ -9,6 +9,7 @@ from PIL import Image
 from eval import datasets
 from usearch import masks
 from usearch.errors import InputError, UsageError
+from usearch.text.plain_names import plain_name
 
 SQUARE = np.zeros((20, 30), bool)
 SQUARE[5:15, 10:20] = True
@@ -68,7 +69,7 @@ def test_things_and_stuff_keep_their_names_and_kind(tmp_path):
     ],
 )
 def test_data_set_names_become_words_that_people_type(name, plain):
-    assert datasets.plain_name(name) == plain
+    assert plain_name(name) == plain
 
 
 def test_a_mask_without_pixels_is_left_out(tmp_path):
