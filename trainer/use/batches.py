@@ -76,9 +76,7 @@ def steps_of(places: IntArray, recipe: Recipe, plan: Plan, start: int = 0) -> It
         yield StepPhotos(step, epoch, ordered[1][place * plan.batch : (place + 1) * plan.batch])
 
 
-def draw_texts(
-    features: SegmentFeatures, epoch: int, recipe: Recipe, bank: TextBank
-) -> list[int]:
+def draw_texts(features: SegmentFeatures, epoch: int, recipe: Recipe, bank: TextBank) -> list[int]:
     """One text for each segment, as rows of the bank.
 
     Raises:
@@ -110,10 +108,8 @@ def _uniform(seed: int, epoch: int, photo: str, row: int) -> float:
     return (int.from_bytes(digest, "big") >> 11) / 2**53
 
 
-def equal_texts(
-    texts: Sequence[Sequence[str]], drawn: Sequence[int], bank: TextBank
-) -> Tensor:
-    """bool [k, k]: whether the text drawn for segment j is true of segment i."""
+def equal_texts(texts: Sequence[Sequence[str]], drawn: Sequence[int], bank: TextBank) -> Tensor:
+    """Whether the text drawn for segment j is true of segment i, bool [k, k]."""
     columns: dict[int, list[int]] = {}
     for j, row in enumerate(drawn):
         columns.setdefault(row, []).append(j)

@@ -109,9 +109,7 @@ def sum_gradients(parameters: Iterable[nn.Parameter], processes: Processes) -> N
     if processes.count == 1:
         return
     own = list(parameters)
-    flat = torch.cat(
-        [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in own]
-    )
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in own])
     distributed.all_reduce(flat)
     for parameter, part in zip(own, flat.split([p.numel() for p in own]), strict=True):
         parameter.grad = part.view_as(parameter)

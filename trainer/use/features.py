@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,9 @@ from indexer.embedders.head import USEHead, normalise, unit
 from indexer.embedders.towers import Tower, common_multiple, grid_of
 from trainer.use.views import View
 from usearch.masks import pooling_weights
+
+Precision = Literal["fp32", "bf16"]
+"""What the backbones compute in; normalising, pooling and the head are always float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,11 @@ def join_features(parts: Sequence[SegmentFeatures]) -> SegmentFeatures:
 
 
 def segment_features(
-    towers: Mapping[str, Tower], views: Sequence[View], micro_batch: int = 0
+    towers: Mapping[str, Tower],
+    views: Sequence[View],
+    micro_batch: int = 0,
+    precision: Precision = "fp32",
+    device: str | torch.device = "cpu",
 ) -> SegmentFeatures:
     """Features of the segments of some views, all of one size.
 
@@ -78,6 +86,8 @@ def segment_features(
         views: Views of photos; sides are multiples of every tower's patch.
         micro_batch: Most views at a time in a backbone, for its memory; 0 for all. The result
             does not depend on it beyond rounding.
+        precision: "bf16" runs the backbones in mixed precision.
+        device: Of the backbones.
 
     Returns:
         Features on the device of the backbones, the segments in the order of the views.
@@ -89,9 +99,9 @@ def segment_features(
     for view in views:
         if any(side % multiple for side in view.image.shape[:2]):
             raise ValueError(f"a view of {view.image.shape[:2]}, patches of {multiple}")
-    return join_features(
-        [_of_part(towers, part) for part in _parts(views, micro_batch or len(views))]
-    )
+    place = torch.device(device)
+    parts = _parts(views, micro_batch or len(views))
+    return join_features([_of_part(towers, part, precision, place) for part in parts])
 
 
 def _parts(views: Sequence[View], size: int) -> Iterator[Sequence[View]]:
@@ -99,9 +109,11 @@ def _parts(views: Sequence[View], size: int) -> Iterator[Sequence[View]]:
         yield views[start : start + size]
 
 
-def _of_part(towers: Mapping[str, Tower], views: Sequence[View]) -> SegmentFeatures:
+def _of_part(
+    towers: Mapping[str, Tower], views: Sequence[View], precision: Precision, device: torch.device
+) -> SegmentFeatures:
     images = np.stack([v.image for v in views])
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).to(device).float() / 255
     counts = torch.tensor([len(v.segments) for v in views])
     photo_of = torch.repeat_interleave(torch.arange(len(views)), counts)
     pooled: dict[str, list[Tensor]] = {}
@@ -119,11 +131,13 @@ def _of_part(towers: Mapping[str, Tower], views: Sequence[View]) -> SegmentFeatu
             blocks: list[Tensor] = blocks,
             own: list[Tensor] = weights[grid],
         ) -> None:
-            rows = [w.to(t.device) @ normalise(t) for w, t in zip(own, tokens, strict=True)]
+            with torch.autocast(device.type, enabled=False):
+                rows = [w.to(device) @ normalise(t) for w, t in zip(own, tokens, strict=True)]
             blocks.append(torch.cat(rows))
 
-        token = tower.run(pixels, keep).float()
-        cls[name] = token[photo_of.to(token.device)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            token = tower.run(pixels, keep).float()
+        cls[name] = token[photo_of.to(device)]
         pooled[name] = blocks
     return SegmentFeatures(
         pooled,
