@@ -1,10 +1,10 @@
 """Segment-text pairs: what a model is trained on, and the Parquet form in which they rest.
 
 One row is one photo, as JPEG bytes or as the path of its file, and its labelled segments. A segment
-is a mask (COCO compressed RLE at the stored size) or a box, with texts that are true of it. `texts[0]` is the
-plain name; the others are synonyms, broader words and descriptions, each with its own weight.
-`soft` holds a classifier's guess as names with probabilities: a target to blend, not a list of
-truths. A segment with neither is for feature distillation only.
+is a mask (COCO compressed RLE at the stored size) or a box, with texts that are true of it.
+`texts[0]` is the plain name; the others are synonyms, broader words and descriptions, each with its
+own weight. `soft` holds a classifier's guess as names with probabilities: a target to blend, not a
+list of truths. A segment with neither is for feature distillation only.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def read_pairs(path: Path, columns: Sequence[str] | None = None) -> Iterator[Pai
     """Photos of one Parquet file, or of all `*.parquet` of a folder by name, checked.
 
     Memory stays at one row group. With `columns`, the others are read as empty (for counting:
-    leave out "jpeg"). A photo may be its bytes or the path of a file: `PairImage.pixels` reads both.
+    leave out "jpeg"). A photo is its bytes or the path of a file: `PairImage.pixels` reads both.
 
     Raises:
         InputError: No such file, no pairs file, or a bad record; names file, row and field.

@@ -108,7 +108,7 @@ def describe(problems: Sequence[str]) -> str:
 def mask_counts(segmentation: Any, size: tuple[int, int]) -> masks.Counts:
     """Run lengths of a checked `segmentation`, on the photo's grid (height, width)."""
     if isinstance(segmentation, list):
-        return polygons_counts(_as_polygons(segmentation), size)
+        return polygons_counts(as_polygons(segmentation), size)
     counts = segmentation["counts"]
     if isinstance(counts, list):
         return np.asarray(counts, np.int64)
@@ -156,25 +156,26 @@ def _photos(images: list[Any], problems: list[str]) -> dict[int, GivenPhoto]:
 def _image_problem(image: Any) -> str:
     if not isinstance(image, dict):
         return "not an object"
-    if not _is_whole(image.get("id")):
-        return f"id {_short(image.get('id'))} is not a whole number"
+    if not is_whole(image.get("id")):
+        return f"id {short(image.get('id'))} is not a whole number"
     height: Any = image.get("height")
     width: Any = image.get("width")
-    if not (_is_whole(height) and _is_whole(width)):
-        return f"width {_short(width)} and height {_short(height)} are not whole numbers"
+    if not (is_whole(height) and is_whole(width)):
+        return f"width {short(width)} and height {short(height)} are not whole numbers"
     if not (0 < height <= MAX_SIDE and 0 < width <= MAX_SIDE and height * width <= MAX_PIXELS):
         return f"{width} x {height} pixels is no size of a photo"
-    return _name_problem(image.get("file_name"))
+    return name_problem(image.get("file_name"))
 
 
-def _name_problem(name: Any) -> str:
+def name_problem(name: Any) -> str:
+    """What is wrong with a file name in a json, or ""; it must stay in the photos' folder."""
     if not isinstance(name, str) or not name.strip():
-        return f"file_name {_short(name)} is no file name"
+        return f"file_name {short(name)} is no file name"
     if "\0" in name:
-        return f"file_name {_short(name)} holds a zero byte, as no file name does"
+        return f"file_name {short(name)} holds a zero byte, as no file name does"
     parts = re.split(r"[/\\]", name)
     if name[0] in "/\\" or re.match(r"[A-Za-z]:", name) or ".." in parts:
-        return f"file_name {_short(name)} leads out of the folder of the photos"
+        return f"file_name {short(name)} leads out of the folder of the photos"
     return ""
 
 
@@ -187,12 +188,12 @@ def _add_masks(annotations: list[Any], photos: dict[int, GivenPhoto], problems: 
             problems.append(f"{where}: not an object")
             continue
         image = annotation.get("image_id")
-        if not _is_whole(image) or image not in photos:
-            problems.append(f"{where}: there is no image with id {_short(image)}")
+        if not is_whole(image) or image not in photos:
+            problems.append(f"{where}: there is no image with id {short(image)}")
             continue
         score = annotation.get("score", 1.0)
-        if not (_is_number(score) and 0 <= score <= 1):
-            problems.append(f"{where}: score {_short(score)} is not within 0..1")
+        if not (is_number(score) and 0 <= score <= 1):
+            problems.append(f"{where}: score {short(score)} is not within 0..1")
             continue
         photo = photos[image]
         segmentation = annotation.get("segmentation")
@@ -209,13 +210,13 @@ def _add_masks(annotations: list[Any], photos: dict[int, GivenPhoto], problems: 
 def _check(segmentation: Any, size: tuple[int, int]) -> tuple[str, bool]:
     """What is wrong with a segmentation, and whether it surely is empty."""
     if isinstance(segmentation, list):
-        return _polygon_problem(segmentation), not segmentation
+        return polygon_problem(segmentation), not segmentation
     if not isinstance(segmentation, dict):
-        return f"segmentation {_short(segmentation)} is neither polygons nor run lengths", False
+        return f"segmentation {short(segmentation)} is neither polygons nor run lengths", False
     height, width = size
     if segmentation.get("size") != [height, width]:
         return (
-            f"mask of size {_short(segmentation.get('size'))} (height, width) in a photo of "
+            f"mask of size {short(segmentation.get('size'))} (height, width) in a photo of "
             f"{width} x {height} pixels"
         ), False
     counts = segmentation.get("counts")
@@ -223,43 +224,52 @@ def _check(segmentation: Any, size: tuple[int, int]) -> tuple[str, bool]:
         if isinstance(counts, str):
             runs = masks.rle_to_counts(counts.encode("ascii", "replace"), size)
         else:
-            runs = _plain_runs(counts, height * width)
+            runs = plain_runs(counts, height * width)
     except InputError as error:
         return error.message, False
     return "", masks.area(runs) == 0
 
 
-def _plain_runs(counts: Any, pixels: int) -> masks.Counts:
-    if not (isinstance(counts, list) and all(_is_whole(c) and 0 <= c <= pixels for c in counts)):
+def plain_runs(counts: Any, pixels: int) -> masks.Counts:
+    """Run lengths that a file holds as a list of numbers.
+
+    Raises:
+        InputError: They are none of a mask of so many pixels.
+    """
+    if not (isinstance(counts, list) and all(is_whole(c) and 0 <= c <= pixels for c in counts)):
         raise InputError("mask run lengths are not whole numbers from 0 to the photo's pixels")
     if sum(counts) != pixels:
         raise InputError(f"mask run lengths sum to {sum(counts)} instead of {pixels} pixels")
     return np.asarray(counts, np.int64)
 
 
-def _as_polygons(segmentation: list[Any]) -> list[Any]:
+def as_polygons(segmentation: list[Any]) -> list[Any]:
     """A list of polygons; some tools write a single one without the list around it."""
     flat = bool(segmentation) and not any(isinstance(item, list) for item in segmentation)
     return [segmentation] if flat else segmentation
 
 
-def _polygon_problem(polygons: list[Any]) -> str:
-    for polygon in _as_polygons(polygons):
+def polygon_problem(polygons: list[Any]) -> str:
+    """What is wrong with a list of polygons, or ""."""
+    for polygon in as_polygons(polygons):
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            return f"polygon {_short(polygon)} is no list of at least three pairs x, y"
-        if not all(_is_number(v) and abs(v) <= _FARTHEST for v in polygon):
-            return f"polygon {_short(polygon)} holds what is no pixel coordinate"
+            return f"polygon {short(polygon)} is no list of at least three pairs x, y"
+        if not all(is_number(v) and abs(v) <= _FARTHEST for v in polygon):
+            return f"polygon {short(polygon)} holds what is no pixel coordinate"
     return ""
 
 
-def _is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, and no truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number other than NaN, and no truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value == value
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value of a file as messages show it."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
