@@ -58,6 +58,4 @@ def write_given_masks(labelled: MapSet, folder: Path) -> Path:
 
 def class_masks(labels: LabelMap) -> dict[int, bytes]:
     """COCO compressed RLE of the pixels of each class that occurs."""
-    return {
-        int(row): masks.encode(labels == row) for row in np.unique(labels) if row != NO_LABEL
-    }
+    return {int(row): masks.encode(labels == row) for row in np.unique(labels) if row != NO_LABEL}

@@ -80,21 +80,10 @@ def show_report(
     """
     from eval.report_json import report_text
     from eval.report_table import figure_lines, report_tables
-    from usearch.result_files import new_file
 
-    text = report_text(found) if json or report is not None else ""
-    if report is not None:
-        with new_file(report, force=force) as file:
-            file.write(text.encode())
-        note(f"wrote {report}")
-    if page is not None:
-        from eval.report_page import report_page
-
-        with new_file(page, force=force) as file:
-            file.write(report_page(found, read).encode("utf-8", "replace"))
-        note(f"wrote {page}")
+    write_files(found, read, report=report, page=page, force=force)
     if json:
-        sys.stdout.write(text)
+        sys.stdout.write(report_text(found))
     elif is_terminal():
         console = terminal()
         for block in report_tables(found, console.width):
@@ -104,3 +93,32 @@ def show_report(
             result(line)
     if page is not None and show:
         open_in_browser(page.resolve().as_uri())
+
+
+def write_files(
+    found: EvalReport,
+    read: Callable[[str], Shown] | None = None,
+    *,
+    report: Path | None = None,
+    page: Path | None = None,
+    force: bool = False,
+) -> None:
+    """Write a report as JSON and as a page, where places are given; see `show_report`.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    from usearch.result_files import new_file
+
+    if report is not None:
+        from eval.report_json import report_text
+
+        with new_file(report, force=force) as file:
+            file.write(report_text(found).encode())
+        note(f"wrote {report}")
+    if page is not None:
+        from eval.report_page import report_page
+
+        with new_file(page, force=force) as file:
+            file.write(report_page(found, read).encode("utf-8", "replace"))
+        note(f"wrote {page}")
