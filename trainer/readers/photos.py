@@ -21,6 +21,9 @@ from usearch.records import Image
 QUALITY = 95
 """JPEG quality of photos that cannot be kept as their files are."""
 
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+"""Of pictures inside tables; some other decoders of Pillow start programs."""
+
 _ORIENTATION = 0x0112
 _QUICK_SIDE = 64
 """A JPEG is checked to its last byte also when it is decoded this small, and much faster."""
@@ -144,7 +147,7 @@ def _shown_size(file: Path | bytes) -> Size:
 
 def _decoded(data: bytes, max_side: int) -> tuple[Image, int, int]:
     try:
-        with Pillow.open(io.BytesIO(data)) as picture:
+        with Pillow.open(io.BytesIO(data), formats=_FORMATS) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise PhotoError("too_large", f"{picture.width} x {picture.height} pixels")
             return upright_rgb(picture, max_side)
