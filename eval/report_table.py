@@ -97,8 +97,8 @@ def long_sections(report: EvalReport) -> dict[str, list[str]]:
 
 def _head(report: EvalReport) -> Text:
     text = _text("")
-    text.append(printable(f"{report.data_set}: {report.system}\n"), "bold")
-    text.append(printable(facts(report)), "dim")
+    text.append(printable(f"{report.data_set}: {report.system}"), "bold")
+    text.append("\n" + printable(facts(report)), "dim")
     return text
 
 
@@ -149,7 +149,7 @@ def _side_by_side(report: EvalReport, narrow: bool) -> Table:
 
 
 def _classes(rows: Sequence[ClassRow], n: int, narrow: bool) -> Table:
-    heads = ("class", "IoU %", "of labels") if narrow else ("class", "IoU %", "of labels", "missed")
+    heads = ("class", "IoU %", "of labels") if narrow else ("class", "IoU %", "of labels", "taken for")
     table = _table(*heads, right=(1, 2))
     total = sum(row.labelled for row in rows)
     ranked = sorted(rows, key=lambda row: -(row.iou or 0.0))
@@ -164,10 +164,10 @@ def _classes(rows: Sequence[ClassRow], n: int, narrow: bool) -> Table:
 
 
 def missed_text(row: ClassRow) -> str:
-    """What most of a class's missed pixels were taken for."""
+    """What most of a class's missed pixels were taken for, and how much of the class that is."""
     if row.taken_for is None:
         return ""
-    return f"{100 * row.taken_share:.0f} % {row.taken_for or 'no class'}"
+    return f"{row.taken_for or 'no class'} {100 * row.taken_share:.0f} %"
 
 
 def _remarks(report: EvalReport) -> Iterator[str]:

@@ -1,22 +1,18 @@
 """Answers as one HTML file: pictures of the hits, outlined, that needs nothing but itself.
 
-The page loads nothing: photos are embedded, each once however many hits it has, and hits
-are views of them (SVG `use` with a view box). A content security policy allows the one style
-sheet and the one script by their hashes and pictures from `data:`, and nothing else, so that
-text from outside could do no harm even if it were not escaped. It is escaped.
+The page loads nothing (`usearch.render.pages`): photos are embedded, each once however many
+hits it has, and hits are views of them (SVG `use` with a view box).
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable, Sequence
-from html import escape
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usearch.render.safe_text import printable
+from usearch.render.pages import page_html
+from usearch.render.pages import text as _text
 
 if TYPE_CHECKING:
     from usearch.answers import Answer
@@ -51,7 +47,6 @@ def gallery_html(
         skipped: Is told in one line of each photo that cannot be shown.
         budget: Characters that embedded photos may take together.
     """
-    from usearch import __version__
     from usearch.render.gallery_pictures import embedded_photos
 
     hits = [hit for answer in answers for hit in answer.hits]
@@ -74,35 +69,15 @@ def gallery_html(
         f".a{name}{{--a:{int(name) / 100:g}}}\n" for name in sorted(aspects)
     )
     script = _asset("script.js") if shown else ""
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; "
-        f"script-src {_source(script)}; base-uri 'none'; form-action 'none'"
-    )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="usearch {__version__}">
-<title>{_text(title)}</title>
-<link rel="icon" href="data:,">
-<style>{style}</style>
-</head>
-<body>
+    body = f"""\
 <header>
 <h1>{_text(title)}</h1>
 {_overview(answers)}</header>
 <main>
 {"".join(sections)}</main>
 <footer><p>{_footer(photos)}</p></footer>
-{_store_of(photos, ids) + _asset("dialog.html") if shown else ""}\
-{f"<script>{script}</script>" if shown else ""}
-</body>
-</html>
-"""
+{_store_of(photos, ids) + _asset("dialog.html") if shown else ""}"""
+    return page_html(title, style, body, script)
 
 
 def nothing_text(answer: Answer) -> str:
@@ -268,20 +243,6 @@ def _plural(word: str, n: int) -> str:
     return word if n == 1 else word + "s"
 
 
-def _text(text: str) -> str:
-    """Text from outside for an element or a quoted attribute."""
-    return escape(printable(text), quote=True)
-
-
 def _asset(name: str) -> str:
     file = resources.files("usearch.render").joinpath("gallery_page", name)
     return "\n" + file.read_text(encoding="utf-8").replace("\r\n", "\n")
-
-
-def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return "sha256-" + base64.b64encode(digest).decode("ascii")
-
-
-def _source(script: str) -> str:
-    return f"'{_digest(script)}'" if script else "'none'"
