@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from usearch.cli.eval_compare import compare
 from usearch.cli.eval_options import MapChoices
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -200,3 +201,6 @@ def _folder(
     from usearch.cli.eval_maps import run_maps
 
     run_maps(context, open_folder(images, masks, classes, first_index, ignore), shared)
+
+
+eval.command("compare", context_settings=_HELP)(compare)
