@@ -22,6 +22,8 @@ from usearch.text.colours import pixel_colours
 
 STRIDE = 32
 _FINEST = 8
+GLOBAL = "s32"
+"""Stage whose mean over the photo is part of every segment's row (USE's class token)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,19 @@ class MiniModel:
             colours=colours.astype(np.float32),
         )
 
-    def _vectors(self, features: Features, segments: Segments) -> FloatArray:
-        grid = features.colours.shape[:2]
-        fine = pooling_weights(segments, (grid[0], grid[1])).reshape(len(segments), *grid)
+    def pooled(self, features: Features, segments: Segments) -> FloatArray:
+        """What the head gets: pooled tokens of all stages, then the mean of the last trunk map.
+
+        Returns:
+            float32 [n, inputs of the head].
+        """
+        return self._rows(features, self._weights(features, segments))
+
+    def _weights(self, features: Features, segments: Segments) -> FloatArray:
+        rows, columns = features.colours.shape[:2]
+        return pooling_weights(segments, (rows, columns)).reshape(-1, rows, columns)
+
+    def _rows(self, features: Features, fine: FloatArray) -> FloatArray:
         by_grid: dict[tuple[int, int], FloatArray] = {}
         rows: list[FloatArray] = []
         for stage in self._stages:
@@ -124,10 +136,14 @@ class MiniModel:
             if cells not in by_grid:
                 by_grid[cells] = _coarser(fine, cells)
             rows.append(by_grid[cells] @ tokens.reshape(tokens.shape[0], -1).T)
-        whole = features.tokens["s32"].mean((1, 2))
-        rows.append(np.broadcast_to(whole, (len(segments), len(whole))))
-        names = _unit(np.concatenate(rows, axis=1) @ self._matrix.T + self._offset)
-        colours = _unit(fine.reshape(len(segments), -1) @ features.colours.reshape(-1, 11))
+        whole = features.tokens[GLOBAL].mean((1, 2))
+        rows.append(np.broadcast_to(whole, (len(fine), len(whole))))
+        return np.concatenate(rows, axis=1)
+
+    def _vectors(self, features: Features, segments: Segments) -> FloatArray:
+        fine = self._weights(features, segments)
+        names = _unit(self._rows(features, fine) @ self._matrix.T + self._offset)
+        colours = _unit(fine.reshape(len(fine), -1) @ features.colours.reshape(-1, 11))
         weight = self._colour_weight
         vectors: FloatArray = np.concatenate(
             [names * np.float32(np.sqrt(1.0 - weight**2)), colours * np.float32(weight)], axis=1
