@@ -63,7 +63,11 @@ def _polygon_counts(polygons: list[list[float]], size: tuple[int, int]) -> masks
 
 
 def read_coco(
-    annotations: Path, images: Path, name: str = "", plain_names: bool = True
+    annotations: Path,
+    images: Path,
+    name: str = "",
+    plain_names: bool = True,
+    unusable: list[str] | None = None,
 ) -> RegionSet:
     """Photos and regions of one COCO instances file.
 
@@ -74,6 +78,8 @@ def read_coco(
         images: Folder of the photos.
         name: Name of the set; the name of the file's folder when empty.
         plain_names: Rewrite COCO-Stuff names ("sky-other") as people type them.
+        unusable: Where given, regions with an unusable mask are left out and described in it,
+            one line each, instead of the file being refused.
 
     Raises:
         InputError: The file is missing, no json, not COCO, or holds an unusable mask.
@@ -83,12 +89,14 @@ def read_coco(
         if not isinstance(data.get(key), list):
             raise InputError(f"{annotations} has no list '{key}': not a COCO instances file")
     try:
-        return _regions(data, images, name or annotations.parent.name, plain_names)
+        return _regions(data, images, name or annotations.parent.name, plain_names, unusable)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{annotations}: not a COCO instances file ({error!r})") from error
 
 
-def _regions(data: dict[str, Any], images: Path, name: str, plain_names: bool) -> RegionSet:
+def _regions(
+    data: dict[str, Any], images: Path, name: str, plain_names: bool, unusable: list[str] | None
+) -> RegionSet:
     names = {
         c["id"]: plain_name(c["name"]) if plain_names else c["name"] for c in data["categories"]
     }
@@ -101,7 +109,11 @@ def _regions(data: dict[str, Any], images: Path, name: str, plain_names: bool) -
         try:
             counts = segmentation_counts(entry["segmentation"], size)
         except InputError as error:
-            raise InputError(f"annotation {entry.get('id')}: {error.message}") from error
+            message = f"annotation {entry.get('id')}: {error.message}"
+            if unusable is None:
+                raise InputError(message) from error
+            unusable.append(message)
+            continue
         pixels = masks.area(counts)
         if pixels:
             rows[image].append(

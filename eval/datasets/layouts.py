@@ -15,7 +15,7 @@ from pathlib import Path
 from eval.datasets.records import MapPhoto
 from usearch.errors import InputError
 
-PHOTO_ENDS = (".jpg", ".jpeg", ".png", ".webp")
+PHOTO_ENDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _LEVELS = 2
 
 
@@ -25,39 +25,41 @@ class Layout:
 
     Attributes:
         name: What the layout is called in messages and reports.
-        images: Folder of the photos below the base.
+        images: Folder of the photos below the base, in the order in which they are tried.
         labels: Folder of the label files below the base.
-        ends: How names of label files end; what stands before is the photo's stem. The first end
-            that occurs is taken.
-        listed: A file with one stem a line that says which labels belong to the split; empty =
-            all of the folder.
-        deep: Whether labels lie in folders below `labels`, as photos do below `images`.
+        ends: How the names of label files end; what stands before is the photo's stem.
+        listed: Files with one stem a line, below the base or the folder above the photos, that
+            say which photos belong to the split; the first that is there counts. Empty = all.
+        deep: Whether photos and labels lie in folders of the same names.
+        here: Whether the base is the given folder alone, since the names are too common.
     """
 
     name: str
-    images: str
+    images: tuple[str, ...]
     labels: str
-    ends: tuple[str, ...] = (".png",)
-    listed: str = ""
+    ends: str = ".png"
+    listed: tuple[str, ...] = ()
     deep: bool = False
+    here: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A layout that was found.
+    """A layout that is there.
 
     Attributes:
-        base: The folder below which the layout lies.
         layout: The layout.
+        base: The folder below which it lies.
+        images: Folder of the photos.
+        photos: Photos with their label files, sorted by name.
+        notes: What has no counterpart, one line each.
     """
 
-    base: Path
     layout: Layout
-
-    @property
-    def images(self) -> Path:
-        """Folder of the photos."""
-        return self.base / self.layout.images
+    base: Path
+    images: Path
+    photos: tuple[MapPhoto, ...]
+    notes: tuple[str, ...]
 
     @property
     def labels(self) -> Path:
@@ -71,10 +73,11 @@ def bases(root: Path) -> Iterator[Path]:
     for depth in range(_LEVELS + 1):
         yield from level
         if depth < _LEVELS:
-            level = [child for folder in level for child in _folders(folder)]
+            level = [child for folder in level for child in folders_in(folder)]
 
 
-def _folders(folder: Path) -> list[Path]:
+def folders_in(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted; none when it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
@@ -83,81 +86,85 @@ def _folders(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def places(root: Path, layouts: Sequence[Layout]) -> list[Place]:
-    """Every layout whose folders of labels and photos are both there, layouts in order.
+def places(root: Path, layouts: Sequence[Layout], expected: Sequence[int]) -> list[Place]:
+    """Every layout that has photos with labels below a folder, one place each, in their order.
+
+    Where a layout is there more than once (VOC2007 and VOC2012 side by side), the place with the
+    published number of photos is taken, else the one with most.
 
     Args:
         root: The folder that the user named.
         layouts: In the order in which they are preferred.
+        expected: Numbers of photos that the published set is known with.
 
     Raises:
         InputError: `root` is no folder.
     """
     if not root.is_dir():
-        raise InputError(f"no folder {root}", "give the folder that holds the data set as --root")
+        raise InputError(f"no folder {root}", "--root is the folder that holds the data set")
     below = list(bases(root))
-    return [
-        Place(base, layout)
-        for layout in layouts
-        for base in below
-        if (base / layout.labels).is_dir() and (base / layout.images).is_dir()
-    ]
+    found = []
+    for layout in layouts:
+        here = [place_at(root if layout.here else base, layout)
+                for base in (below[:1] if layout.here else below)]  # fmt: skip
+        full = [place for place in here if place and place.photos]
+        if full:
+            found.append(max(full, key=lambda p: (len(p.photos) in expected, len(p.photos))))
+    return found
 
 
-def pairs(place: Place) -> tuple[tuple[MapPhoto, ...], tuple[str, ...]]:
-    """Photos with their label files, sorted by name, and notes on what has no counterpart.
-
-    Raises:
-        InputError: The list file of the layout is missing.
-    """
-    layout = place.layout
-    labels = _labels(place)
+def place_at(base: Path, layout: Layout) -> Place | None:
+    """A layout at one base: its pairs, which may be none; None when a folder is missing."""
+    labels = base / layout.labels
+    images = next((base / one for one in layout.images if (base / one).is_dir()), None)
+    if images is None or not labels.is_dir():
+        return None
+    files = {_key(f, labels, layout.ends): f for f in _files(labels, layout.deep)
+             if f.name.endswith(layout.ends)}  # fmt: skip
+    if not files:
+        return Place(layout, base, images, (), ())
     photos = {}
-    for file in sorted(_files(place.images, layout.deep)):
-        if file.suffix.lower() in PHOTO_ENDS and not file.name.endswith(layout.ends):
-            photos.setdefault(_key(file, place.images, file.suffix), file)
-    wanted = _listed(place) if layout.listed else sorted(labels)
-    found = tuple(MapPhoto(photos[k], labels[k]) for k in wanted if k in photos and k in labels)
-    notes = []
-    lone = [k for k in wanted if k not in photos]
-    if lone:
-        notes.append(f"{len(lone)} label files have no photo in {place.images}, first {lone[0]}")
-    bare = [k for k in wanted if k not in labels]
-    if bare:
-        notes.append(f"{len(bare)} listed photos have no label file, first {bare[0]}")
-    if not layout.listed:
-        without = len(photos.keys() - labels.keys())
-        if without:
-            notes.append(f"{without} photos have no label file in {place.labels}: left out")
-    return found, tuple(notes)
+    for file in _files(images, layout.deep):
+        label = images == labels and file.name.endswith(layout.ends)
+        if file.suffix.lower() in PHOTO_ENDS and not label:
+            photos.setdefault(_key(file, images, file.suffix), file)
+    wanted, notes = _wanted(base, images, layout, sorted(files))
+    pairs = tuple(MapPhoto(photos[k], files[k]) for k in wanted if k in photos and k in files)
+    notes += _lone(f"have no photo in {images}", [k for k in wanted if k in files.keys() - photos])
+    bare = [k for k in (wanted if layout.listed else sorted(photos)) if k not in files]
+    notes += _lone(f"have no label file in {labels}", bare)
+    return Place(layout, base, images, pairs, tuple(notes))
 
 
-def _labels(place: Place) -> dict[str, Path]:
-    files = sorted(_files(place.labels, place.layout.deep))
-    for end in place.layout.ends:
-        found = {_key(f, place.labels, end): f for f in files if f.name.endswith(end)}
-        if found:
-            return found
-    return {}
+def _wanted(
+    base: Path, images: Path, layout: Layout, stems: list[str]
+) -> tuple[list[str], list[str]]:
+    """Stems of the split, and a note when no list says which they are."""
+    for folder in (base, images.parent):
+        for name in layout.listed:
+            path = folder / name
+            if path.is_file():
+                text = path.read_text(encoding="utf-8", errors="replace")
+                rows = (line.split() for line in text.splitlines())
+                return list(dict.fromkeys(row[0] for row in rows if row)), []
+    note = f"no {layout.listed[0]}: every photo with a label is taken" if layout.listed else ""
+    return stems, [note] if note else []
 
 
-def _listed(place: Place) -> list[str]:
-    path = place.base / place.layout.listed
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
-    return list(dict.fromkeys(line.split()[0] for line in text.splitlines() if line.strip()))
+def _lone(what: str, stems: list[str]) -> list[str]:
+    return [f"{len(stems):,} {what}, first {stems[0]}: left out"] if stems else []
 
 
 def _files(folder: Path, deep: bool) -> Iterator[Path]:
-    if deep:
-        for path, _, names in os.walk(folder):
-            yield from (Path(path, name) for name in names if not name.startswith("."))
-    else:
+    """Files of a folder, sorted, so that of two photos of one stem it is always the same."""
+    if not deep:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if not e.name.startswith(".") and e.is_file()]
+            names = sorted(e.name for e in entries if e.is_file() and not e.name.startswith("."))
         yield from (folder / name for name in names)
+        return
+    for path, inner, names in os.walk(folder):
+        inner.sort()
+        yield from (Path(path, name) for name in sorted(names) if not name.startswith("."))
 
 
 def _key(file: Path, folder: Path, end: str) -> str:

@@ -137,6 +137,7 @@ class MapSet:
         list_id: Which names these are: data set, list and the hash of all names in order, such as
             `ade150/synonyms@1f0c2ab9`; empty for sets that are no benchmark.
         encoding: How the label files hold values.
+        ignore: Values that mean "not labelled"; None = every value that is no class.
         short_side: Labels whose shorter side is longer are scaled down to it (nearest), as
             published figures of the set are on such labels; 0 = never.
         found: Where the set was found; None for the development sets of `dev.py`.
@@ -148,6 +149,7 @@ class MapSet:
     values: tuple[int, ...]
     list_id: str = ""
     encoding: Encoding = "index"
+    ignore: tuple[int, ...] | None = None
     short_side: int = 0
     found: Found | None = None
 

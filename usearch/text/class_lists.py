@@ -118,13 +118,16 @@ class _Class:
         return 0 if self.whole is None else self.whole.depth + 1
 
 
-def parse_classes(lines: Iterable[str], source: str, unit: str = "line") -> ClassList:
+def parse_classes(
+    lines: Iterable[str], source: str, unit: str = "line", shared: bool = False
+) -> ClassList:
     """Reads classes from lines of text.
 
     Args:
         lines: One class each, as the module says.
         source: Where they are from, for messages.
         unit: What one of them is called in messages.
+        shared: Whether two classes may share a name, as in published lists of data sets.
 
     Raises:
         InputError: No class, an empty name, or tabs in a line.
@@ -141,7 +144,7 @@ def parse_classes(lines: Iterable[str], source: str, unit: str = "line") -> Clas
         new = _Class(names, whole, number)
         for name in names:
             other = known.setdefault((whole, name.casefold()), new)
-            if other is not new:
+            if other is not new and not shared:
                 raise UsageError(
                     f"{source}: {name!r} stands in {unit} {other.line} and in {unit} {number}",
                     f"a pixel has one class: keep the name in one {unit}",
