@@ -25,7 +25,7 @@ import numpy as np
 from usearch.records import EmbeddingSpace, FloatArray
 from usearch.store import Snapshot, ivf, vectors
 from usearch.store.manifest import Manifest
-from usearch.store.parts import PHOTO_SCHEMA, SEGMENT_SCHEMA, write_part
+from usearch.store.parts import PHOTO_SCHEMA, SEGMENT_SCHEMA, SegmentRows, write_part
 
 PER_PHOTO = 50
 CHUNK = 16_400
@@ -58,7 +58,7 @@ def make_store(path: Path, rows: int, dim: int) -> Snapshot:
             values.setdefault(field.name, [filler] * count)
         return pa.Table.from_pydict(values, schema=PHOTO_SCHEMA)
 
-    def segments(first: int, n: int) -> Iterator[tuple[pa.Table, FloatArray]]:
+    def segments(first: int, n: int) -> Iterator[SegmentRows]:
         ids = np.arange(first, first + n)
         values = {name: np.ones(n) for name in SEGMENT_SCHEMA.names}
         values["photo_id"] = ids // PER_PHOTO
@@ -66,7 +66,7 @@ def make_store(path: Path, rows: int, dim: int) -> Snapshot:
         values["rle"] = np.full(n, b"01", object)
         arrays = [pa.array(values[f.name]).cast(f.type) for f in SEGMENT_SCHEMA]
         table = pa.Table.from_arrays(arrays, schema=SEGMENT_SCHEMA)
-        yield table, clustered(rng, centres, n).astype(np.float16)
+        yield SegmentRows(table, clustered(rng, centres, n).astype(np.float16))
 
     entries = []
     for first in range(0, rows, CHUNK * 8):

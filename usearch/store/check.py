@@ -17,7 +17,7 @@ from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.manifest import Manifest
 from usearch.store.part import Part
-from usearch.store.parts import RowArray
+from usearch.store.parts import HalfArray, RowArray
 from usearch.store.snapshot import Snapshot
 from usearch.store.vectors import BoolArray
 
@@ -104,8 +104,12 @@ def _check_part(part: Part) -> Iterator[str]:
         values = segments[name].to_numpy()
         yield from _rows(where, name, ~((values >= 0) & (values <= 1)))
     yield from _rows(where, "mask", _masks_bad(segments, boxes, width, height))
-    lengths = _lengths(part)
+    lengths = _lengths(part.vectors)
     yield from _rows(part.folder / part_files.VECTORS, "vector", ~(abs(lengths - 1) < _UNIT))
+    if part.keys is not None:
+        lengths = _lengths(part.keys)
+        bad = ~((abs(lengths - 1) < _UNIT) | (lengths == 0))
+        yield from _rows(part.folder / part_files.KEYS, "key", bad)
 
 
 def _rows(where: Path, what: str, bad: BoolArray) -> Iterator[str]:
@@ -151,10 +155,10 @@ def _masks_bad(
     return bad
 
 
-def _lengths(part: Part) -> FloatArray:
-    lengths = np.empty(len(part.vectors), np.float32)
-    for start in range(0, len(part.vectors), 16_384):
-        some = part.vectors[start : start + 16_384].astype(np.float32)
+def _lengths(vectors: HalfArray) -> FloatArray:
+    lengths = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), 16_384):
+        some = vectors[start : start + 16_384].astype(np.float32)
         lengths[start : start + 16_384] = np.linalg.norm(some, axis=1)
     return lengths
 

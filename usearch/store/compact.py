@@ -13,14 +13,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from usearch.records import EmbeddingSpace
 from usearch.store import commits
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.ivf import carried_index, ensure_index
+from usearch.store.keys import gather_keys, newest_space
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
 from usearch.store.part import Part
-from usearch.store.parts import HalfArray, RowArray
+from usearch.store.parts import RowArray, SegmentRows
 from usearch.store.snapshot import Snapshot
 
 PART_ROWS = 1 << 17
@@ -121,6 +123,7 @@ def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
     begin, end = int(snapshot.offsets[first]), int(snapshot.offsets[last])
     rows = begin + np.flatnonzero(snapshot.alive[begin:end])
     ends = np.cumsum(part_files.numbers(photos["n_segments"]), dtype=np.int64)
+    space = newest_space(chosen)
     entries: list[PartEntry] = []
     at = done = 0
     while at < len(photos) or len(moves):
@@ -132,18 +135,25 @@ def merge_parts(snapshot: Snapshot, first: int, last: int) -> list[PartEntry]:
                 snapshot.path,
                 snapshot.version + 1,
                 photos=some,
-                segments=_chunks(snapshot, rows[done:until]),
+                segments=_chunks(snapshot, rows[done:until], space),
                 moves=moves,
+                keys=space,
             )
         )
         at, done, moves = stop, until, moves.slice(0, 0)
     return entries
 
 
-def _chunks(snapshot: Snapshot, rows: RowArray) -> Iterator[tuple[pa.Table, HalfArray]]:
+def _chunks(
+    snapshot: Snapshot, rows: RowArray, keys: EmbeddingSpace | None
+) -> Iterator[SegmentRows]:
     for start in range(0, len(rows), _CHUNK):
         some = rows[start : start + _CHUNK]
-        yield snapshot.stored_segments(some), snapshot.gather(some)
+        yield SegmentRows(
+            snapshot.stored_segments(some),
+            snapshot.gather(some),
+            None if keys is None else gather_keys(snapshot, some, keys),
+        )
 
 
 def _moves(chosen: Sequence[Part], elsewhere: RowArray) -> pa.Table:

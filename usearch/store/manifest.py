@@ -48,6 +48,7 @@ class PartEntry:
         moves: Rows of moves.parquet.
         files: Size and checksum by file name.
         removed: Photos of this part that are gone.
+        keys: Space of the visual keys of its segments; None when it has none.
     """
 
     id: str
@@ -56,6 +57,7 @@ class PartEntry:
     moves: int
     files: dict[str, FileSum]
     removed: tuple[RemovedPhoto, ...] = ()
+    keys: EmbeddingSpace | None = None
 
     @property
     def dead_rows(self) -> int:
@@ -116,6 +118,8 @@ def to_bytes(manifest: Manifest) -> bytes:
     del body["warnings"]
     for part in body["parts"]:
         part["removed"] = [[r["photo_id"], r["first_row"], r["n_rows"]] for r in part["removed"]]
+        if part["keys"] is None:
+            del part["keys"]
     body["checksum"] = _digest(body)
     return json.dumps(body, indent=1).encode()
 
@@ -205,6 +209,7 @@ def _build(body: dict[str, Any]) -> Manifest:
             moves=int(p["moves"]),
             files={_file_name(name): FileSum(**s) for name, s in p["files"].items()},
             removed=tuple(RemovedPhoto(*map(int, r)) for r in p["removed"]),
+            keys=EmbeddingSpace(**p["keys"]) if p.get("keys") is not None else None,
         )
         for p in body.pop("parts")
     )

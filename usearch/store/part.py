@@ -19,6 +19,7 @@ from usearch.store.blocks import CheckedBytes, count_of
 from usearch.store.manifest import PartEntry
 from usearch.store.parts import (
     BLOCKS,
+    KEYS,
     MOVES,
     PHOTO_SCHEMA,
     PHOTOS,
@@ -63,6 +64,12 @@ class Part:
         if entry.files[VECTORS].size != 2 * dim * entry.segments:
             raise self.damaged(VECTORS, f"it does not hold {entry.segments:,} x {dim} values")
         self.vectors: HalfArray = self._bytes[VECTORS].view("<f2").reshape(entry.segments, dim)
+        self.keys: HalfArray | None = None
+        if entry.keys is not None:
+            width = entry.keys.dim
+            if KEYS not in entry.files or entry.files[KEYS].size != 2 * width * entry.segments:
+                raise self.damaged(KEYS, f"it does not hold {entry.segments:,} x {width} values")
+            self.keys = self._bytes[KEYS].view("<f2").reshape(entry.segments, width)
 
     def damaged(self, name: str, why: str) -> StoreError:
         """The error for a file of this part."""

@@ -3,6 +3,7 @@
     photos.parquet     one row a photo, failures included, in the order of their ids
     segments.parquet   one row a segment, grouped by photo in the same order
     vectors.f16        row i belongs to row i of segments.parquet
+    keys.f16           visual keys, row i as in vectors.f16 (absent when none)
     moves.parquet      photos of earlier parts that have a new path (absent when none)
     blocks.crc         checksums of the blocks of segments.parquet, then of vectors.f16
 
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from usearch.errors import StoreError
-from usearch.records import FloatArray, Segments
+from usearch.records import EmbeddingSpace, FloatArray, Segments
 from usearch.store import files
 from usearch.store.blocks import BlockSums
 from usearch.store.files import FileSum
@@ -33,10 +35,11 @@ from usearch.store.names import plain_text, real_name, stored_name
 HalfArray = npt.NDArray[np.float16]
 RowArray = npt.NDArray[np.int64]
 
-PHOTOS, SEGMENTS, VECTORS, MOVES, BLOCKS = (
+PHOTOS, SEGMENTS, VECTORS, KEYS, MOVES, BLOCKS = (
     "photos.parquet",
     "segments.parquet",
     "vectors.f16",
+    "keys.f16",
     "moves.parquet",
     "blocks.crc",
 )
@@ -124,11 +127,27 @@ class IndexedPhoto:
         photo: What is known of the file.
         segments: n segments on the mask grid (longest side at most 1,024); None when failed.
         vectors: float32 [n, D], unit length; None when failed.
+        keys: float32 [n, K], visual keys, unit length; None when there are none.
     """
 
     photo: PhotoRow
     segments: Segments | None
     vectors: FloatArray | None
+    keys: FloatArray | None = None
+
+
+class SegmentRows(NamedTuple):
+    """Rows of a part.
+
+    Attributes:
+        table: Of `SEGMENT_SCHEMA`.
+        vectors: float16 [rows, D].
+        keys: float16 [rows, K]; None: these have none.
+    """
+
+    table: pa.Table
+    vectors: HalfArray
+    keys: HalfArray | None = None
 
 
 def photo_table(rows: Iterable[PhotoRow]) -> pa.Table:
@@ -213,8 +232,9 @@ def write_part(
     version: int,
     *,
     photos: pa.Table,
-    segments: Iterable[tuple[pa.Table, HalfArray]],
+    segments: Iterable[SegmentRows],
     moves: pa.Table | None = None,
+    keys: EmbeddingSpace | None = None,
 ) -> PartEntry:
     """Write a part; durable when this returns, part of the store once a manifest names it.
 
@@ -222,8 +242,9 @@ def write_part(
         store: The store's folder.
         version: Version that will commit it; only makes the name readable.
         photos: Rows of `PHOTO_SCHEMA`, sorted by photo_id.
-        segments: Chunks of rows of `SEGMENT_SCHEMA` with float16 [rows, D] vectors, in order.
+        segments: Chunks of rows, in order.
         moves: Rows of `PHOTO_SCHEMA` that replace those of earlier parts.
+        keys: Space of the keys, which rows without one have as zeros; None writes no keys.
     """
     name = f"{version:08d}-{secrets.token_hex(4)}"
     folder = store / "parts" / name
@@ -232,19 +253,27 @@ def write_part(
         sums = {PHOTOS: _write_parquet(folder / PHOTOS, PHOTO_SCHEMA, [photos])}
         n = 0
         blocks = {SEGMENTS: BlockSums(), VECTORS: BlockSums()}
-        with files.Output(folder / VECTORS, blocks[VECTORS].add) as vectors:
+        with ExitStack() as outs:
+            vectors = outs.enter_context(files.Output(folder / VECTORS, blocks[VECTORS].add))
+            seen = outs.enter_context(files.Output(folder / KEYS)) if keys is not None else None
 
             def tables() -> Iterator[pa.Table]:
                 nonlocal n
-                for table, half in segments:
-                    n += len(table)
-                    vectors.write(np.ascontiguousarray(half, "<f2"))
-                    yield table
+                for rows in segments:
+                    n += len(rows.table)
+                    vectors.write(np.ascontiguousarray(rows.vectors, "<f2"))
+                    if seen is not None and keys is not None:
+                        none = np.zeros((len(rows.table), keys.dim), "<f2")
+                        half = none if rows.keys is None else rows.keys
+                        seen.write(np.ascontiguousarray(half, "<f2"))
+                    yield rows.table
 
             sums[SEGMENTS] = _write_parquet(
                 folder / SEGMENTS, SEGMENT_SCHEMA, tables(), blocks[SEGMENTS].add
             )
         sums[VECTORS] = vectors.sum
+        if seen is not None:
+            sums[KEYS] = seen.sum
         every = [blocks[name].found().tobytes() for name in (SEGMENTS, VECTORS)]
         sums[BLOCKS] = files.write_file(folder / BLOCKS, b"".join(every))
         if moves is not None and len(moves):
@@ -259,6 +288,7 @@ def write_part(
         segments=n,
         moves=0 if moves is None else len(moves),
         files=sums,
+        keys=None if keys is None else replace(keys, made_by={}),
     )
 
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from usearch.errors import StoreError
-from usearch.store import commits
+from usearch.store import commits, files
 from usearch.store import manifest as manifests
 from usearch.store.ivf import ensure_index
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import PartEntry
 from usearch.store.part import Part
+from usearch.store.parts import KEYS
 from usearch.store.snapshot import Snapshot
 
 
@@ -40,8 +41,11 @@ def rebuild_store(path: Path) -> list[str]:
         held: list[Part] = []
         for entry in manifest.parts:
             try:
-                part = Part(path, entry, manifest.space.dim)
-                for name in entry.files:
+                sound, why = _with_sound_keys(path, entry)
+                if why:
+                    done.append(why)
+                part = Part(path, sound, manifest.space.dim)
+                for name in sound.files:
                     part.verify(name)
             except (StoreError, FileNotFoundError) as error:
                 why = (
@@ -54,7 +58,7 @@ def rebuild_store(path: Path) -> list[str]:
                     "index them again"
                 )
                 continue
-            kept.append(entry)
+            kept.append(sound)
             held.append(part)
         new = replace(manifest, parts=tuple(kept), index=manifest.index, warnings=())
         if len(kept) < len(manifest.parts):
@@ -70,3 +74,22 @@ def rebuild_store(path: Path) -> list[str]:
         return done
     finally:
         lock.release()
+
+
+def _with_sound_keys(store: Path, entry: PartEntry) -> tuple[PartEntry, str]:
+    """A part without its visual keys where they are damaged, and what was done; photos stay."""
+    if KEYS not in entry.files:
+        return entry, ""
+    file = store / "parts" / entry.id / KEYS
+    try:
+        if files.sum_file(file) == entry.files[KEYS]:
+            return entry, ""
+    except FileNotFoundError:
+        pass
+    files.remove(file)
+    left = {name: found for name, found in entry.files.items() if name != KEYS}
+    said = (
+        f"left out the visual keys of part {entry.id} (damaged or missing); "
+        "`usearch index FOLDER --keys` makes them anew"
+    )
+    return replace(entry, files=left, keys=None), said

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 
 from usearch.store import manifest as manifests
+from usearch.store.keys import keyed_rows, newest_space
 
 if TYPE_CHECKING:
     from usearch.store.snapshot import Snapshot
@@ -21,6 +22,7 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
         for name, file in entry.files.items():
             by_file[name] = by_file.get(name, 0) + file.size
     index = manifest.index
+    keys = newest_space(snapshot.parts)
     return {
         "path": str(snapshot.path),
         "store_id": manifest.store_id,
@@ -31,6 +33,14 @@ def describe(snapshot: Snapshot) -> dict[str, object]:
         "written_by": manifest.written_by,
         "preset": manifest.preset,
         "space": {"id": manifest.space.id, "dim": manifest.space.dim, "name": manifest.space.name},
+        "keys": None
+        if keys is None
+        else {
+            "id": keys.id,
+            "dim": keys.dim,
+            "name": keys.name,
+            "segments": int(keyed_rows(snapshot, keys).sum()),
+        },
         "segmenter": manifest.segmenter,
         "segmenter_settings": manifest.segmenter_settings,
         "photos": snapshot.n_photos,

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-import pyarrow as pa
 
 from usearch import __version__
 from usearch.errors import SpaceMismatch, StoreError, StoreNotFound, UsearchError
@@ -21,10 +20,11 @@ from usearch.store import commits, compact, files
 from usearch.store import manifest as manifests
 from usearch.store import parts as part_files
 from usearch.store.ivf import ensure_index
+from usearch.store.keys import half_keys
 from usearch.store.lock import WriteLock
 from usearch.store.manifest import Manifest, PartEntry, RemovedPhoto
 from usearch.store.names import stored_name
-from usearch.store.parts import HalfArray, IndexedPhoto, PhotoRow
+from usearch.store.parts import HalfArray, IndexedPhoto, PhotoRow, RowArray, SegmentRows
 from usearch.store.snapshot import Snapshot
 
 _OURS = {"lock", "parts", "index", "cache", manifests.NAME + ".tmp"}
@@ -37,6 +37,7 @@ def open_writer(
     preset: str,
     segmenter: str,
     segmenter_settings: dict[str, object],
+    keys: EmbeddingSpace | None = None,
 ) -> Writer:
     """Open a store for writing; it is made when there is none.
 
@@ -46,6 +47,7 @@ def open_writer(
         preset: Name of the preset, for people.
         segmenter: Name of the segmenter.
         segmenter_settings: Its settings, plain JSON values.
+        keys: Space of the visual keys that will be added; None when there are none.
 
     Raises:
         StoreBusy: Somebody else is writing it.
@@ -77,7 +79,7 @@ def open_writer(
             files.make_folder(path / "parts")
             manifests.write(path, found, None)
         _check_same(path, found, space, segmenter, segmenter_settings)
-        return Writer(path, Snapshot(path, found), lock)
+        return Writer(path, Snapshot(path, found), lock, keys)
     except BaseException:
         lock.release()
         raise
@@ -93,8 +95,11 @@ class Writer:
         cleaned: Bytes of files that no version names, left by a killed writer, removed.
     """
 
-    def __init__(self, path: Path, snapshot: Snapshot, lock: WriteLock) -> None:
+    def __init__(
+        self, path: Path, snapshot: Snapshot, lock: WriteLock, keys: EmbeddingSpace | None
+    ) -> None:
         self.path = path
+        self._keys = keys
         self.snapshot = snapshot
         self.rejected = 0
         self.warnings: list[str] = []
@@ -153,15 +158,16 @@ class Writer:
             raise ValueError("the same photo twice in one batch")
         ids = list(range(manifest.next_photo_id, manifest.next_photo_id + len(photos)))
         rows: list[PhotoRow] = []
-        chunks: list[tuple[pa.Table, HalfArray]] = []
+        chunks: list[SegmentRows] = []
         rejected = 0
         for photo_id, photo in zip(ids, photos, strict=True):
-            segments, vectors, dropped = self._usable(photo)
+            segments, vectors, looks, dropped = self._usable(photo)
             rejected += dropped
             row = replace(photo.photo, photo_id=photo_id, n_segments=len(vectors))
             rows.append(row)
             if segments is not None and len(segments):
-                chunks.append((part_files.segment_table(row, segments), vectors))
+                table = part_files.segment_table(row, segments)
+                chunks.append(SegmentRows(table, vectors, looks))
         new = list(removed)
         if photos:
             new.append(
@@ -170,6 +176,7 @@ class Writer:
                     manifest.version + 1,
                     photos=part_files.photo_table(rows),
                     segments=chunks,
+                    keys=self._keys if any(c.keys is not None for c in chunks) else None,
                 )
             )
         if photos or gone:
@@ -257,18 +264,26 @@ class Writer:
                 parts[at] = replace(parts[at], removed=parts[at].removed + new)
         return parts
 
-    def _usable(self, photo: IndexedPhoto) -> tuple[Segments | None, HalfArray, int]:
-        """Segments and float16 vectors that can be stored, and how many cannot."""
+    def _usable(
+        self, photo: IndexedPhoto
+    ) -> tuple[Segments | None, HalfArray, HalfArray | None, int]:
+        """Segments, float16 vectors and keys that can be stored, and how many cannot."""
         dim = self.snapshot.space.dim
         if photo.segments is None or photo.vectors is None:
-            return None, np.zeros((0, dim), np.float16), 0
+            return None, np.zeros((0, dim), np.float16), None, 0
         vectors = np.asarray(photo.vectors, np.float32)
         n = len(photo.segments)
         if vectors.shape != (n, dim):
             raise ValueError(f"vectors of shape {vectors.shape} for {n} segments of {dim} values")
         if n > part_files.SEGMENTS_PER_PHOTO:
             raise ValueError(f"{n} segments in {photo.photo.path!r}, at most 65,536 can be stored")
-        return _drop_bad(photo.segments, vectors)
+        keys = None
+        if photo.keys is not None:
+            if self._keys is None or photo.keys.shape != (n, self._keys.dim):
+                raise ValueError(f"keys of shape {photo.keys.shape} for {n} segments")
+            keys = half_keys(photo.keys)
+        segments, half, kept = _drop_bad(photo.segments, vectors)
+        return segments, half, None if keys is None else keys[kept], n - len(kept)
 
     def _commit(self, manifest: Manifest) -> None:
         if not self._lock.held:
@@ -285,15 +300,19 @@ class Writer:
                 self.warnings.append(said)
 
 
-def _drop_bad(segments: Segments, vectors: FloatArray) -> tuple[Segments, HalfArray, int]:
-    """Leave out segments whose vector is not finite or zero; unit length for the others."""
+def _drop_bad(segments: Segments, vectors: FloatArray) -> tuple[Segments, HalfArray, RowArray]:
+    """Leave out segments whose vector is not finite or zero; unit length for the others.
+
+    Returns:
+        Segments, float16 vectors, and which of the given rows they are, int64.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     good = np.isfinite(lengths) & (lengths > 0)
     kept = np.flatnonzero(good)
     half = (vectors[kept] / lengths[kept, None]).astype(np.float16)
     if good.all():
-        return segments, half, 0
+        return segments, half, kept
     parents = segments.parents.copy()
     while ((parents >= 0) & ~good[parents]).any():
         parents = np.where((parents >= 0) & ~good[parents], segments.parents[parents], parents)
@@ -312,7 +331,7 @@ def _drop_bad(segments: Segments, vectors: FloatArray) -> tuple[Segments, HalfAr
             depths=depths_of(parents),
         ),
         half,
-        int((~good).sum()),
+        kept,
     )
 
 
