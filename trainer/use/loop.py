@@ -140,7 +140,7 @@ def train(
     scale = nn.Parameter(torch.tensor(math.log(recipe.logit_scale), device=processes.device))
     optimiser = _optimiser(recipe, head, scale)
     begin = run_state.load_state(run, head, optimiser, scale)
-    outcome = Outcome(head, float(scale.exp()), begin, begin >= plan.total)
+    outcome = Outcome(head, _logit_scale(recipe, scale), begin, begin >= plan.total)
     if processes.first:
         run_state.cut_metrics(run, begin)
     for_feed, shown = tee(steps_of(places, recipe, plan, begin))
@@ -161,13 +161,13 @@ def train(
                 optimiser.step()
                 with torch.no_grad():
                     scale.clamp_(max=math.log(MAX_LOGIT_SCALE))
-            outcome.step, outcome.logit_scale = photos.step + 1, float(scale.exp())
+            outcome.step, outcome.logit_scale = photos.step + 1, _logit_scale(recipe, scale)
             outcome.finished = outcome.step == plan.total
             now = time.monotonic()
             line: dict[str, Any] = {
                 "step": outcome.step,
                 "epoch": photos.epoch,
-                "loss": float(loss),
+                "loss": loss.item(),
                 "learning_rate": rate,
                 "logit_scale": outcome.logit_scale,
                 "segments": segments,
@@ -203,6 +203,10 @@ def _optimiser(recipe: Recipe, head: USEHead, scale: nn.Parameter) -> torch.opti
     if recipe.learn_scale:
         groups.append({"params": [scale], "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+
+def _logit_scale(recipe: Recipe, scale: Tensor) -> float:
+    return float(scale.detach().exp()) if recipe.learn_scale else recipe.logit_scale
 
 
 def batch_loss(
@@ -275,7 +279,7 @@ def _check_finite(
     kept = run_state.states(run)
     stays = f"the checkpoint {kept[-1]} is kept" if kept else "there is no checkpoint yet"
     raise CheckFailed(
-        f"step {photos.step + 1}: the loss is {float(loss):g} or its gradient is not finite; "
+        f"step {photos.step + 1}: the loss is {loss.item():g} or its gradient is not finite; "
         f"{why}; {stays}",
         hint,
     )

@@ -1,6 +1,6 @@
 """A run on disk: what it is, how far it came, and how it goes on from there.
 
-    RUN/run.json                     recipe, backbones, data: what the run is
+    RUN/recipe.json                  recipe, backbones, data: what the run is
     RUN/state/00000500.safetensors   weights, moments and step of the last two checkpoints
     RUN/metrics.jsonl                a line a step, and one a look at held-out photos
     RUN/texts.safetensors            vectors of all texts
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from usearch.errors import ModelError, UsageError
 
-RUN_NAME = "run.json"
+RUN_NAME = "recipe.json"
 METRICS_NAME = "metrics.jsonl"
 TEXTS_NAME = "texts.safetensors"
 _STATES = "state"
