@@ -77,10 +77,9 @@ def index_values(file: Path) -> Values:
         grey = values[..., :1]
         if mode == "LA" or (values[..., 1:3] == grey).all():
             return np.asarray(values[..., 0], np.int64)  # a grey picture, saved as colours
-    if values.ndim != 2 or values.dtype.kind not in "ui":
-        what = "0 and 1 only" if values.dtype.kind == "b" else "colours"
+    if values.ndim != 2 or values.dtype.kind not in "uib":
         raise InputError(
-            f"holds {what}, not class values (its mode is {mode})",
+            f"holds colours, not class values (its mode is {mode})",
             "give PNGs whose pixel values, or places in the palette, are classes",
         )
     return np.asarray(values, np.int64)
