@@ -44,10 +44,14 @@ def _all(before: Sequence[str], current: str) -> Iterator[Candidate]:
     own: dict[str, Any] | None = getattr(command, "commands", None)
     if own is not None:
         chosen = next((word for word in after if word in own), None)
-        if chosen is None:
+        unnamed = getattr(command, "unnamed", None)
+        if chosen is not None:
+            command, after = own[chosen], after[after.index(chosen) + 1 :]
+        elif unnamed is not None and (after or current.startswith("-")):
+            command = unnamed
+        else:
             yield from _options(command, ()) if current.startswith("-") else _summaries(own)
             return
-        command, after = own[chosen], after[after.index(chosen) + 1 :]
     yield from _in_command(command, after, current)
 
 
@@ -86,6 +90,8 @@ def _options(command: Any, typed: Sequence[str]) -> Iterator[Candidate]:
 
 def _summaries(commands: dict[str, Any]) -> Iterator[Candidate]:
     for name, command in commands.items():
+        if command.hidden:
+            continue
         yield name, command.get_short_help_str(limit=100)
 
 
