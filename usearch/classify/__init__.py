@@ -3,6 +3,7 @@
     texts    a class list as vectors                           embed_classes
     rule     segments and vectors to classes of pixels         classify_segments, shares_of
     parts    `cup > handle`: parts inside their wholes
+    bank     neighbours in a store vote along                  mixed_scores, open_bank, voters_of
     gaps     what no segment covers, as pieces to embed        gap_pieces, classify_picture
     stored   photos of a store, without opening any            stored_photos, classify_store
     regions  pixels that the same segments cover
@@ -12,7 +13,9 @@ Functions over plain arrays and records; nothing prints, nothing reads a photo.
 
 from __future__ import annotations
 
+from usearch.classify.bank import Voters, mixed_scores
 from usearch.classify.gaps import classify_picture, gap_pieces
+from usearch.classify.neighbours import Bank, Vote, open_bank, voters_of, votes_on
 from usearch.classify.probabilities import class_scores, segment_probabilities
 from usearch.classify.regions import resized_map
 from usearch.classify.rule import (
@@ -37,6 +40,7 @@ from usearch.classify.values import ClassMap, MapValues, map_values, no_class_va
 
 __all__ = [
     "PAPERS_RULE",
+    "Bank",
     "ClassMap",
     "ClassTexts",
     "Classified",
@@ -45,6 +49,8 @@ __all__ = [
     "Rule",
     "Shares",
     "StoredPhoto",
+    "Vote",
+    "Voters",
     "class_map",
     "class_scores",
     "class_shares",
@@ -54,10 +60,14 @@ __all__ = [
     "embed_classes",
     "gap_pieces",
     "map_values",
+    "mixed_scores",
     "no_class_value",
+    "open_bank",
     "photo_shares",
     "resized_map",
     "segment_probabilities",
     "shares_of",
     "stored_photos",
+    "voters_of",
+    "votes_on",
 ]

@@ -20,7 +20,7 @@ NEIGHBOURS = 16
 """Neighbours that vote; docs/memory.md has the figures of others."""
 
 SHARPNESS = 20.0
-"""How much more a nearer neighbour counts: the vote of one at similarity s is exp(SHARPNESS * s)."""
+"""How much more a nearer neighbour counts: at similarity s its vote is exp(SHARPNESS * s)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,14 @@ class Voters:
         similarities: float32 [n, k], cosines of the keys.
         vectors: float32 [m, D], unit length, in the space of the segments' own vectors.
         weight: Share of the neighbours in the mixed scores, 0..1.
+        sources: int64 [m], row of each vector in the bank's snapshot.
     """
 
     rows: npt.NDArray[np.int64]
     similarities: FloatArray
     vectors: FloatArray
     weight: float
+    sources: npt.NDArray[np.int64]
 
 
 def vote_weights(neighbour_rows: npt.NDArray[np.int64], similarities: FloatArray) -> FloatArray:
@@ -52,10 +54,8 @@ def vote_weights(neighbour_rows: npt.NDArray[np.int64], similarities: FloatArray
     there = neighbour_rows >= 0
     best = np.where(there, similarities, -np.inf).max(1, initial=-1.0, keepdims=True)
     votes = np.where(there, np.exp(SHARPNESS * (similarities - best)), 0.0)
-    weights: FloatArray = (votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)).astype(
-        np.float32
-    )
-    return weights
+    weights = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
+    return weights.astype(np.float32)
 
 
 def mixed_scores(

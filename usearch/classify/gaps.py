@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from usearch import masks
+from usearch.classify.bank import Voters
 from usearch.classify.regions import find_regions, paint
 from usearch.classify.rule import Classified, Rule, classify_segments
 from usearch.classify.texts import ClassTexts
@@ -32,6 +33,8 @@ def classify_picture(
     rule: Rule,
     *,
     fill: bool = True,
+    vectors: FloatArray | None = None,
+    voters: Voters | None = None,
 ) -> Classified:
     """The classes of a picture that was cut now, and not of one that is stored.
 
@@ -42,16 +45,25 @@ def classify_picture(
         texts: The classes.
         rule: What of the rule is chosen.
         fill: Embed what no segment covers too, in pieces.
+        vectors: float32 [n, D], of the segments, where they are known already.
+        voters: Neighbours of the segments in a bank.
 
     Raises:
         UsageError: More classes than a map can number.
     """
-    vectors = embed(image, segments)
+    if vectors is None:
+        vectors = embed(image, segments)
     pieces = gap_pieces(segments) if fill else None
     if not pieces:
-        return classify_segments(segments, vectors, texts, rule)
+        return classify_segments(segments, vectors, texts, rule, voters=voters)
     return classify_segments(
-        segments, vectors, texts, rule, pieces=pieces, piece_vectors=embed(image, pieces)
+        segments,
+        vectors,
+        texts,
+        rule,
+        pieces=pieces,
+        piece_vectors=embed(image, pieces),
+        voters=voters,
     )
 
 

@@ -1,7 +1,8 @@
 """The rule that gives pixels their classes, the same for a new photo and for a stored one.
 
 1. Each segment gets a softmax over the classes and the contrast classes; a class is as near
-   as the nearest of its names.
+   as the nearest of its names. With a bank, the softmax of its neighbours there is mixed in
+   (`usearch.classify.bank`).
 2. Each pixel sums these over the segments that cover it and takes the largest (USE, section
    4.3). Pixels that no segment covers take the same sum over pieces of them, where there are
    any; else they have no class.
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from usearch.classify.bank import Voters, mixed_scores
 from usearch.classify.parts import Named, holders, seek_parts
 from usearch.classify.probabilities import class_logits, class_scores, softmax
 from usearch.classify.regions import Places, Regions, find_regions, paint, region_areas
@@ -102,6 +104,7 @@ def classify_segments(
     *,
     pieces: Segments | None = None,
     piece_vectors: FloatArray | None = None,
+    voters: Voters | None = None,
 ) -> Classified:
     """The classes of a photo's segments and pixels.
 
@@ -113,6 +116,8 @@ def classify_segments(
         pieces: m pieces of what no segment covers, on the same grid; see
             `usearch.classify.gaps`.
         piece_vectors: float32 [m, D].
+        voters: Neighbours of the n segments in a bank, whose scores are mixed with theirs
+            before pixels sum them; parts, scores and pieces are told without them.
 
     Raises:
         UsageError: More classes than a map can number.
@@ -124,10 +129,15 @@ def classify_segments(
         joined = _joined(segments, pieces)
         vectors = np.concatenate((vectors, piece_vectors))
     regions = find_regions(joined)
-    logits = class_logits(vectors, [*classes.vectors, *classes.background], classes.logit_scale)
+    logits = _logits(vectors, classes)
     wholes = classes.listed.wholes or [-1] * c
     top = np.array([v for v in range(logits.shape[1]) if v >= c or wholes[v] < 0])
     shares = softmax(logits[:, top])
+    if voters is not None:
+        theirs = softmax(_logits(voters.vectors, classes)[:, top])
+        shares[:n] = mixed_scores(
+            shares[:n], voters.rows, voters.similarities, theirs, voters.weight
+        )
     winner = top[_winners(regions, shares)]
     best = shares.argmax(1) if len(shares) else np.zeros(0, np.int64)
     named = Named(winner, top[best], shares[np.arange(len(best)), best])
@@ -198,6 +208,10 @@ def shares_of(found: Classified, size: tuple[int, int] | None = None) -> Shares:
         covered=float(areas[found.covered].sum() / total),
         filled=float(areas[some & ~found.covered].sum() / total),
     )
+
+
+def _logits(vectors: FloatArray, classes: ClassTexts) -> FloatArray:
+    return class_logits(vectors, [*classes.vectors, *classes.background], classes.logit_scale)
 
 
 def _joined(segments: Segments, pieces: Segments) -> Segments:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch import masks
+from usearch.classify.bank import Voters
+from usearch.classify.neighbours import Bank, voters_of
 from usearch.classify.rule import (
     PAPERS_RULE,
     Classified,
@@ -25,7 +27,7 @@ from usearch.classify.rule import (
 )
 from usearch.classify.texts import ClassTexts
 from usearch.errors import StoreError
-from usearch.records import FloatArray, Segments
+from usearch.records import EmbeddingSpace, FloatArray, Segments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +51,9 @@ class StoredPhoto:
         segments: n segments on the mask grid, parents among them.
         segment_ids: int64 [n].
         vectors: float32 [n, D].
+        hash: Of the file's content, hex.
+        keys: float32 [n, K], visual keys, a row of zeros where there is none; None where they
+            were not asked for.
     """
 
     photo: int
@@ -59,6 +64,8 @@ class StoredPhoto:
     segments: Segments
     segment_ids: npt.NDArray[np.int64]
     vectors: FloatArray
+    hash: str = ""
+    keys: FloatArray | None = None
 
     @property
     def image(self) -> str:
@@ -96,6 +103,7 @@ def stored_photos(
     snapshot: Snapshot,
     photos: Iterable[int] | None = None,
     rows: npt.NDArray[np.int64] | None = None,
+    keys: EmbeddingSpace | None = None,
 ) -> Iterator[StoredPhoto]:
     """Photos of a store with their segments, by id.
 
@@ -105,6 +113,7 @@ def stored_photos(
             they were indexed are left out.
         rows: Only these segments, ascending, as a filter gives them, and only photos that
             have one of them; None for all.
+        keys: Space of the visual keys to read along; None for none.
 
     Raises:
         StoreError: A file of the store is damaged.
@@ -112,7 +121,7 @@ def stored_photos(
     from usearch.store.parts import take
 
     table = snapshot.photos().select(
-        ["photo_id", "path", "root", "width", "height", "status", "n_segments"]
+        ["photo_id", "path", "root", "width", "height", "hash", "status", "n_segments"]
     )
     if photos is not None:
         there = np.isin(table["photo_id"].to_numpy(), np.fromiter(photos, np.int64))
@@ -131,9 +140,9 @@ def stored_photos(
         batch.append((record, own))
         held += len(own)
         if held >= _AT_ONCE:
-            yield from _read(snapshot, batch)
+            yield from _read(snapshot, batch, keys)
             batch, held = [], 0
-    yield from _read(snapshot, batch)
+    yield from _read(snapshot, batch, keys)
 
 
 def photo_shares(
@@ -165,6 +174,7 @@ def classify_store(
     rule: Rule = PAPERS_RULE,
     *,
     rows: npt.NDArray[np.int64] | None = None,
+    bank: Bank | None = None,
 ) -> Iterator[PhotoShares]:
     """The classes of every photo of a store, by id; the rule is that of `usearch segment`.
 
@@ -173,10 +183,19 @@ def classify_store(
         classes: Of the store's own space.
         rule: What of the rule is chosen.
         rows: Only these segments, as a filter gives them; None for all.
+        bank: Whose segments vote along; None for none.
     """
-    for photo in stored_photos(snapshot, rows=rows):
-        found = classify_segments(photo.segments, photo.vectors, classes, rule)
+    for photo in stored_photos(snapshot, rows=rows, keys=None if bank is None else bank.space):
+        voters = photo_voters(bank, photo)
+        found = classify_segments(photo.segments, photo.vectors, classes, rule, voters=voters)
         yield photo_shares(found, photo.image, photo.width, photo.height, photo.photo)
+
+
+def photo_voters(bank: Bank | None, photo: StoredPhoto) -> Voters | None:
+    """The neighbours of a stored photo's segments; None without a bank or without keys."""
+    if bank is None or photo.keys is None:
+        return None
+    return voters_of(bank, photo.keys, photo.hash)
 
 
 def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -185,15 +204,19 @@ def _records(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _read(
-    snapshot: Snapshot, batch: list[tuple[dict[str, Any], npt.NDArray[np.int64]]]
+    snapshot: Snapshot,
+    batch: list[tuple[dict[str, Any], npt.NDArray[np.int64]]],
+    space: EmbeddingSpace | None,
 ) -> Iterator[StoredPhoto]:
     from usearch.store import real_name
+    from usearch.store.keys import gather_keys
 
     if not batch:
         return
     rows = np.concatenate([own for _, own in batch])
     table = snapshot.stored_segments(rows)
     vectors = snapshot.vectors(rows)
+    keys = None if space is None else gather_keys(snapshot, rows, space).astype(np.float32)
     start = 0
     for record, own in batch:
         stop = start + len(own)
@@ -208,6 +231,8 @@ def _read(
             segments=segments,
             segment_ids=ids,
             vectors=vectors[start:stop],
+            hash=record["hash"],
+            keys=None if keys is None else keys[start:stop],
         )
         start = stop
 
