@@ -6,17 +6,15 @@ python -m trainer.count_pairs DIR
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from trainer.pair_counts import COLUMNS, terms_of
 from trainer.pairs import KINDS, PairImage, counts_by, read_pairs
 from usearch.errors import UsearchError
 
-_COLUMNS = ("id", "source", "licence", "split", "width", "height", "segments")
-_ADDRESS = re.compile(r",? *https?://\S+")
 _MOST_NAMES = 40
 
 
@@ -24,8 +22,7 @@ def terms_by_source(images: Iterable[PairImage]) -> dict[str, str]:
     """The stated terms of each source, without addresses; several are joined by " / "."""
     found: dict[str, Counter[str]] = {}
     for image in images:
-        text = _ADDRESS.sub("", image.licence).strip() or "none stated"
-        found.setdefault(image.source, Counter())[text] += 1
+        found.setdefault(image.source, Counter())[terms_of(image) or "none stated"] += 1
     return {s: " / ".join(t for t, _ in c.most_common()) for s, c in found.items()}
 
 
@@ -64,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="folder of pairs, or one file")
     folder: Path = parser.parse_args(arguments).folder
     try:
-        sys.stdout.write(tables(list(read_pairs(folder, _COLUMNS))))
+        sys.stdout.write(tables(list(read_pairs(folder, COLUMNS))))
     except UsearchError as error:
         sys.stderr.write(f"{error.message}\n{error.hint}\n" if error.hint else f"{error.message}\n")
         return int(error.exit_code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from trainer.readers.segments import SYNONYM, Mark, Size, corner_box
 from usearch.errors import InputError
 from usearch.text.plain_names import plain_name
 
-SOURCE = "coco"
 _STUFF = frozenset(
     {
         "building", "ceiling", "floor", "food-stuff", "furniture-stuff", "ground", "plant",
@@ -44,6 +43,7 @@ NO_NAMES = frozenset(
 """Class names that say nothing about a segment."""
 
 _IN_BRACKETS = re.compile(r"\s*\([^)]*\)")
+_CREATIVE_COMMONS = re.compile(r"creativecommons\.org/licenses/([a-z-]+)/([\d.]+)")
 _YEARLY = re.compile(r"(train|val|test|unlabeled)\d{4}")
 
 
@@ -70,12 +70,16 @@ class CocoFile:
     """A COCO file, checked entry by entry; `marks` as its annotations are.
 
     Attributes:
+        path: The file.
+        source: Name of the photos' source when nobody gives one. Each kind of label file has its
+            own, so that photos of two of them have different ids; their splits are the same.
         images: By id, in the order of the file.
         classes: By id.
         marks: Annotations by image id: (entry number, annotation).
     """
 
     path: Path
+    source: str
     images: dict[int | str, CocoImage] = field(default_factory=dict)
     classes: dict[int | str, CocoClass] = field(default_factory=dict)
     marks: dict[int | str, list[tuple[int, dict[str, Any]]]] = field(default_factory=dict)
@@ -83,7 +87,7 @@ class CocoFile:
 
 def read_instances(path: Path, options: Options, report: Report) -> Iterator[PairImage]:
     """Photos of an instances file: masks, crowds as stuff, boxes where there is no mask."""
-    coco = read_coco_file(path, report)
+    coco = read_coco_file(path, "coco-instances", report)
     report.say(
         f"{path.name}: COCO instances, {len(coco.images):,} images, {len(coco.classes):,} classes"
     )
@@ -92,7 +96,7 @@ def read_instances(path: Path, options: Options, report: Report) -> Iterator[Pai
 
 def read_captions(path: Path, options: Options, report: Report) -> Iterator[PairImage]:
     """Photos of a captions file, each with one segment, the whole photo."""
-    coco = read_coco_file(path, report)
+    coco = read_coco_file(path, "coco-captions", report)
     report.say(f"{path.name}: COCO captions, {len(coco.images):,} images")
     yield from _photos(coco, options, report, _caption_marks)
 
@@ -105,13 +109,13 @@ def coco_folders(path: Path) -> list[Path]:
     return [folder / name for name in names for folder in beside] + beside
 
 
-def read_coco_file(path: Path, report: Report) -> CocoFile:
+def read_coco_file(path: Path, source: str, report: Report) -> CocoFile:
     """The images, classes and annotations of a COCO file; wrong ones are reported.
 
     Raises:
         InputError: It is no COCO file.
     """
-    coco = CocoFile(path)
+    coco = CocoFile(path, source)
     licences: dict[Any, str] = {}
     of_image: dict[int | str, Any] = {}
     keys = set()
@@ -124,14 +128,12 @@ def read_coco_file(path: Path, report: Report) -> CocoFile:
             report.problem(where, f"{short(entry)} is no object")
         elif key == "images":
             _add_image(coco, entry, where, report)
-            of_image[entry["id"] if _is_id(entry.get("id")) else ""] = entry.get("license")
+            if _is_id(entry.get("id")):
+                of_image[entry["id"]] = entry.get("license")
         elif key == "categories":
             _add_class(coco, entry, where, report)
         elif key == "licenses":
-            address = entry.get("url")
-            licences[str(entry.get("id"))] = ", ".join(
-                str(v) for v in (entry.get("name"), address) if v
-            )
+            licences[str(entry.get("id"))] = _licence(entry)
         else:
             _add_annotation(coco, row, entry, where, report)
     if not {"images", "annotations"} <= keys:
@@ -227,9 +229,15 @@ def _add_licences(
     for image_id, image in coco.images.items():
         licence = licences.get(str(of_image.get(image_id)), "")
         if licence:
-            coco.images[image_id] = CocoImage(
-                image.where, image.name, image.size, f"photo {licence}"
-            )
+            coco.images[image_id] = replace(image, licence=f"photo {licence}")
+
+
+def _licence(entry: dict[str, Any]) -> str:
+    """Short name and address of a licence: CC BY-NC 2.0, http://..."""
+    name, address = entry.get("name"), entry.get("url")
+    found = _CREATIVE_COMMONS.search(address) if isinstance(address, str) else None
+    title = f"CC {found[1].upper()} {found[2]}" if found else name
+    return ", ".join(text for text in (title, address) if isinstance(text, str) and text)
 
 
 def _photos(coco: CocoFile, options: Options, report: Report, marks_of: Any) -> Iterator[PairImage]:
@@ -242,13 +250,18 @@ def _photos(coco: CocoFile, options: Options, report: Report, marks_of: Any) -> 
         if not marks:
             report.left_out["photos without segments"] += 1
             continue
-        photo = photo_of(image, folder, marks, options, report)
+        photo = photo_of(image, folder, marks, options.name or coco.source, options, report)
         if photo is not None:
             yield photo
 
 
 def photo_of(
-    image: CocoImage, folder: Path, marks: list[Mark], options: Options, report: Report
+    image: CocoImage,
+    folder: Path,
+    marks: list[Mark],
+    source: str,
+    options: Options,
+    report: Report,
 ) -> PairImage | None:
     """The photo of an image with its segments; None when it cannot be used."""
     file = find_photo(folder, image.name)
@@ -257,7 +270,7 @@ def photo_of(
         return None
     stem = Path(image.name).stem
     entry = PhotoEntry(image.where, stem, file, image.size, image.licence, stem)
-    return make_photo(entry, marks, options, options.name or SOURCE, report)
+    return make_photo(entry, marks, options, source, report)
 
 
 def class_of(

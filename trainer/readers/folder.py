@@ -16,7 +16,7 @@ from trainer.readers.photos import PhotoEntry, make_photo
 from trainer.readers.report import Report
 from trainer.readers.segments import SYNONYM, Mark
 from usearch.errors import InputError, UsageError
-from usearch.text.class_lists import ClassList, read_class_list
+from usearch.text.class_lists import decode, parse_classes
 
 IMAGE_FOLDERS = ("images", "image", "img", "imgs", "photos", "JPEGImages", "rgb")
 MASK_FOLDERS = (
@@ -25,6 +25,9 @@ MASK_FOLDERS = (
 CLASS_FILES = ("classes.txt", "class_names.txt", "labels.txt", "names.txt")
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 _MASKS = {".png", ".tif", ".tiff", ".bmp"}
+Classes = list[tuple[str, ...]]
+"""For each class its names, the plain one first."""
+
 Values = npt.NDArray[np.int64]
 
 
@@ -37,14 +40,15 @@ def read_folder(path: Path, options: Options, report: Report) -> Iterator[PairIm
     """
     images = _there("photos", options.images, path, IMAGE_FOLDERS, "--images")
     masks = _there("mask PNGs", options.masks, path, MASK_FOLDERS, "--masks")
-    classes = read_class_list(options.classes or _class_file(path))
+    listed = options.classes or _class_file(path)
+    classes = class_names(listed)
     pairs = _paired(images, masks, report)
-    first_index = _first_index(classes, [mask for _, mask in pairs], options)
+    first_index = _first_index(listed, classes, [mask for _, mask in pairs], options)
     last = first_index + len(classes) - 1
     report.say(
         f"{path}: {len(pairs):,} photos of {images.name} with masks of {masks.name}; "
-        f"{len(classes)} classes, value {first_index} is {classes.names[0][0]!r}, {last} is "
-        f"{classes.names[-1][0]!r}, other values are no class"
+        f"{len(classes)} classes, value {first_index} is {classes[0][0]!r}, {last} is "
+        f"{classes[-1][0]!r}, other values are no class"
     )
     source = options.name or path.resolve().name
     for photo, mask in pairs:
@@ -60,6 +64,32 @@ def read_folder(path: Path, options: Options, report: Report) -> Iterator[PairIm
         made = make_photo(entry, marks, options, source, report)
         if made is not None:
             yield made
+
+
+def class_names(file: Path) -> Classes:
+    """Names of the classes of a class list, whose lines may share synonyms.
+
+    The lists of data sets do ("screen" is two classes of ADE20K), and a text may be true of two.
+
+    Raises:
+        InputError: It cannot be read, has no class, or a line is malformed.
+    """
+    try:
+        text = decode(file.read_bytes(), str(file))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error}", "--classes names the list") from error
+    found: Classes = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            listed = parse_classes([*[""] * (number - 1), line], str(file))
+            if listed.has_parts:
+                raise InputError(
+                    f"{file}, line {number}: a part of a class", "write `\\>` for a > in a name"
+                )
+            found.append(tuple(listed.names[0]))
+    if not found:
+        raise InputError(f"{file} names no class", "write one class a line, such as: person")
+    return found
 
 
 def index_values(file: Path) -> Values:
@@ -91,7 +121,7 @@ def _size(values: Values) -> tuple[int, int]:
 
 def _marks(
     values: Values,
-    classes: ClassList,
+    classes: Classes,
     first_index: int,
     ignore: Sequence[int],
     where: str,
@@ -101,7 +131,7 @@ def _marks(
         row = int(value) - first_index
         if int(value) in ignore or not 0 <= row < len(classes):
             continue
-        names = tuple(classes.names[row])
+        names = classes[row]
         if names[0].casefold() in NO_NAMES:
             report.left_out[f"segments named {names[0]!r}"] += 1
             continue
@@ -161,7 +191,7 @@ def _paired(images: Path, masks: Path, report: Report) -> list[tuple[Path, Path]
     return found
 
 
-def _first_index(classes: ClassList, masks: Sequence[Path], options: Options) -> int:
+def _first_index(listed: Path, classes: Classes, masks: Sequence[Path], options: Options) -> int:
     """Which value is the first class.
 
     Raises:
@@ -172,7 +202,7 @@ def _first_index(classes: ClassList, masks: Sequence[Path], options: Options) ->
         if options.first_index < 0:
             raise UsageError(f"--first-index {options.first_index} is below 0", "it is 0 or 1")
         return options.first_index
-    if classes.names[0][0].casefold() in NO_NAMES:
+    if classes[0][0].casefold() in NO_NAMES:
         return 0
     seen: set[int] = set()
     for mask in masks[:200]:
@@ -180,10 +210,11 @@ def _first_index(classes: ClassList, masks: Sequence[Path], options: Options) ->
             seen |= {int(v) for v in np.unique(index_values(mask))}
         except InputError:
             continue  # reported when its turn comes
-    shown = ", ".join(map(str, sorted(seen)[:12])) + (", ..." if len(seen) > 12 else "")
+    values = [str(value) for value in sorted(seen)]
+    shown = ", ".join(values if len(values) < 9 else [*values[:6], "...", values[-1]])
     raise InputError(
-        f"{classes.source} has {len(classes)} classes, the masks have the values {shown}: nothing "
+        f"{listed} has {len(classes)} classes, the masks have the values {shown}: nothing "
         "says which value is the first class",
-        f"add --first-index 0 if pixels of {classes.names[0][0]!r} are 0, --first-index 1 if they "
+        f"add --first-index 0 if pixels of {classes[0][0]!r} are 0, --first-index 1 if they "
         "are 1 and 0 is no class",
     )

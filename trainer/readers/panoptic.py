@@ -31,7 +31,7 @@ Ids = npt.NDArray[np.uint32]
 
 def read_panoptic(path: Path, options: Options, report: Report) -> Iterator[PairImage]:
     """Photos of a panoptic file: things as objects, all else and crowds as stuff."""
-    coco = read_coco_file(path, report)
+    coco = read_coco_file(path, "coco-panoptic", report)
     report.say(
         f"{path.name}: COCO panoptic, {len(coco.images):,} images, {len(coco.classes):,} classes"
     )
@@ -47,7 +47,7 @@ def read_panoptic(path: Path, options: Options, report: Report) -> Iterator[Pair
         if not marks:
             report.left_out["photos without segments"] += 1
             continue
-        photo = photo_of(image, photos, marks, options, report)
+        photo = photo_of(image, photos, marks, options.name or coco.source, options, report)
         if photo is not None:
             yield photo
 

@@ -39,7 +39,8 @@ def read_table(path: Path, options: Options, report: Report) -> Iterator[PairIma
     first = list(islice(rows, _LOOKED_AT))
     records = [record for _, record in first]
     layout = understand(records, options.columns, str(path))
-    for line in told(layout, records):
+    title, *lines = told(layout, records)
+    for line in (f"{path.name}: {title}", *lines):
         report.say(line)
     todo: Iterator[Row] = chain(first, rows)
     groups = _by_photo(todo, layout) if layout.shape == "rows" else ((row, [row]) for row in todo)

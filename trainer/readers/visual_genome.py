@@ -60,7 +60,7 @@ def read_visual_genome(path: Path, options: Options, report: Report) -> Iterator
             licence=options.licence or LICENCE,
             split_key=f"{coco_id:012d}" if coco_id is not None else f"{SOURCE}/{image_id}",
         )
-        made = make_photo(photo, marks, options, options.name or SOURCE, report)
+        made = make_photo(photo, marks, options, options.name or f"{SOURCE}-{kind}", report)
         if made is not None:
             yield made
 

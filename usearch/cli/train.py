@@ -11,6 +11,7 @@ import typer.core
 
 from usearch.cli.options import JsonOption, typed_value
 from usearch.cli.output import json_result, note, result
+from usearch.cli.train_pairs import pairs as make_pairs
 from usearch.errors import ExitCode, UsageError
 from usearch.render.safe_text import json_name
 
@@ -59,13 +60,15 @@ train = typer.Typer(
     context_settings=_HELP,
 )
 
+train.command("pairs", context_settings=_HELP)(make_pairs)
+
 
 @train.command(_UNNAMED, cls=_Unnamed, hidden=True, context_settings=_HELP)
 def train_head(
     context: typer.Context,
     pairs: Annotated[
         list[Path],
-        typer.Argument(metavar="PAIRS", help="Parquet files of pairs, or folders of them."),
+        typer.Argument(metavar="PAIRS...", help="Parquet files of pairs, or folders of them."),
     ],
     run: Annotated[
         Path,
