@@ -245,7 +245,7 @@ def _shot(report: EvalReport, read: Callable[[str], Shown], photo: _Scored) -> s
 def _frame(made: Pictures, name: str, over: str, title: str) -> str:
     width, height = made.size
     size = f'width="{width}" height="{height}"'
-    photo = f'<use href="#{name}"/>' if over else f'<image id="{name}" {size} href="{made.photo}"/>'
+    photo = f'<use class="under" href="#{name}"/>' if over else f'<image id="{name}" {size} href="{made.photo}"/>'
     colours = f'<image class="map" {size} href="{over}"/>' if over else ""
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}">'
@@ -273,9 +273,8 @@ def _legend(report: EvalReport, sums: Doubles) -> str:
             f'fill="{hex_colour(row)}"/></svg><span class="name">{text(name)}</span>'
             f'<span class="quiet">{said}</span></li>'
         )
-    none = labelled.sum() - predicted.sum()
-    if none > 0:
-        share = 100 * none / labelled.sum()
+    share = 100 * (1.0 - predicted.sum() / labelled.sum())
+    if share >= 0.5:
         items.append(f'<li class="quiet">no class: {share:.0f} % of the labelled pixels</li>')
     if len(rows) > _LEGEND:
         items.append(f'<li class="quiet">{len(rows) - _LEGEND} more</li>')
@@ -290,7 +289,7 @@ def _classes(report: EvalReport) -> str:
         ("", "", "rare"),
         ("of the labels", "n", ""),
         ("of the prediction", "n rare", ""),
-        ("most taken for", "", ""),
+        ("most taken for", "", "rare"),
     )
     head = "".join(
         f'<th scope="col" class="{kind} {more}">'
@@ -327,7 +326,7 @@ def _class_cells(report: EvalReport, number: int, total: int) -> str:
     return (
         f'<tr><th scope="row">{text(row.name)}</th><td class="n" data-v="{iou}">{shown}</td>'
         f'<td class="rare">{bar}</td>{_share(row.labelled, total)}'
-        f"{_share(row.predicted, total, ' rare')}<td>{text(missed_text(row))}</td></tr>\n"
+        f"{_share(row.predicted, total, ' rare')}<td class="rare">{text(missed_text(row))}</td></tr>\n"
     )
 
 

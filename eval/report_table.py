@@ -167,7 +167,8 @@ def missed_text(row: ClassRow) -> str:
     """What most of a class's missed pixels were taken for, and how much of the class that is."""
     if row.taken_for is None:
         return ""
-    return f"{row.taken_for or 'no class'} {100 * row.taken_share:.0f} %"
+    share = f"{100 * row.taken_share:.0f}" if row.taken_share >= 0.01 else "<1"
+    return f"{row.taken_for or 'no class'} {share} %"
 
 
 def _remarks(report: EvalReport) -> Iterator[str]:
