@@ -24,8 +24,8 @@ def _full_original() -> Coding:
         "original",
         ade_class_numbers(),
         None,
-        "red // 10 * 256 + green is the class number, 847 numbers are classes, others not labelled; "
-        f"labels scaled to a short side of {_SHORT_SIDE} as in published figures",
+        "red // 10 * 256 + green is the class number, 847 of them are classes, others are not "
+        f"labelled; labels scaled to a short side of {_SHORT_SIDE} as in published figures",
         encoding="ade-rgb",
         short_side=_SHORT_SIDE,
     )
@@ -84,7 +84,8 @@ def _trained_on(place: Place, coding: Coding, sample: Sample) -> tuple[Coding, t
     if coding.encoding != "ade-rgb":
         return coding, ()
     return coding, (
-        "published figures are on photos that were scaled with their labels; here photos are as they are",
+        "published figures are on photos that were scaled with their labels; "
+        "here photos are as they are",
     )
 
 

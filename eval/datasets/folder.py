@@ -35,8 +35,8 @@ def open_folder(
     Args:
         images: Folder of photos, with folders inside or without.
         masks: Folder of index pictures (PNG, TIFF, BMP, GIF of 8 or 16 bit) laid out alike.
-        classes: A text file, one class a line, `name, synonym, ...`; or `value<TAB>name, ...`, where
-            values without a name are left out. Two classes may share a name.
+        classes: A text file, one class a line, `name, synonym, ...`; or `value<TAB>name, ...`,
+            where values without a name are left out. Two classes may share a name.
         first_index: Value of the first class: 0, or 1 where 0 means "not labelled"; None = by the
             values that occur, where they tell.
         ignore: A value that means "not labelled"; None = 255, in 16-bit pictures 65535, unless that
@@ -165,7 +165,8 @@ def _first(
         return 0, "by default"
     share = 100 * sample.pixels.get(0, 0) / max(sum(sample.pixels.values()), 1)
     raise InputError(
-        f"values {min(seen, default=0)} to {high} for {len(names):,} classes can be read in two ways: "
+        f"values {min(seen, default=0)} to {high} for {len(names):,} classes can be read in two "
+        f"ways: "
         f"value 0 ({share:.0f} % of the pixels) is '{names[0][0]}', or it means not labelled",
         "say which: --first-index 0, or --first-index 1",
     )
@@ -200,16 +201,19 @@ def _sizes(photos: tuple[MapPhoto, ...]) -> list[str]:
         if abs(label[0] / label[1] * shown[1] / shown[0] - 1) > _SHAPE:
             turned = label == stored
             raise InputError(
-                f"{photo.mask} has {label[0]} x {label[1]} pixels, its photo {shown[0]} x {shown[1]}"
+                f"{photo.mask} has {label[0]} x {label[1]} pixels, its photo {shown[0]} x "
+                f"{shown[1]}"
                 + (" as shown (its EXIF data turn it)" if turned else ""),
                 "turn the index picture as the photo is shown" if turned else
                 "a photo and its index picture show the same, at any scale",
             )  # fmt: skip
         other.append(photo)
-    return (
-        [f"{len(other):,} index pictures have another size than their photo, first {other[0].mask.name}: "
-         "maps are compared at the size of the index picture"] if other else []
-    )  # fmt: skip
+    if not other:
+        return []
+    return [
+        f"{len(other):,} index pictures have another size than their photo, first "
+        f"{other[0].mask.name}: maps are compared at the size of the index picture"
+    ]
 
 
 def _size(path: Path, shown: bool = False) -> tuple[int, int]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from eval.datasets.records import NO_LABEL, LabelMap, MapPhoto, MapSet
+from eval.datasets.labels import raw_values, to_rows
+from eval.datasets.records import LabelMap, MapPhoto, MapSet
 from usearch.errors import InputError
 
 _PHOTOS = {".jpg", ".jpeg", ".png", ".webp"}
@@ -63,16 +62,4 @@ def read_labels(photo: MapPhoto, values: Sequence[int]) -> LabelMap:
     Raises:
         InputError: The PNG cannot be read or holds colours instead of indices.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(photo.mask) as picture:
-            raw = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{photo.mask} cannot be read: {error}") from error
-    if raw.ndim != 2 or raw.dtype.kind not in "ui" or raw.max(initial=0) > NO_LABEL:
-        raise InputError(f"{photo.mask} holds colours, not class indices")
-    row_of = np.full(NO_LABEL + 1, NO_LABEL, np.uint16)
-    row_of[np.asarray(values)] = np.arange(len(values))
-    labels: LabelMap = row_of[raw]
-    return labels
+    return to_rows(raw_values(photo.mask), values)

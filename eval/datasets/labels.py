@@ -61,7 +61,8 @@ def raw_values(path: Path, encoding: Encoding = "index") -> RawMap:
     if encoding == "ade-rgb":
         if raw.ndim != 3 or raw.shape[2] < 3:
             raise InputError(f"{path} is no ADE20K label picture: it has no colours")
-        return raw[..., 0].astype(np.uint16) // 10 * 256 + raw[..., 1]
+        numbers: RawMap = raw[..., 0].astype(np.uint16) // 10 * 256 + raw[..., 1]
+        return numbers
     if raw.ndim == 3 and raw.shape[2] in (3, 4) and (raw[..., :1] == raw[..., 1:3]).all():
         raw = raw[..., 0]
     if raw.dtype == bool:

@@ -16,6 +16,8 @@ from eval.datasets.records import MapPhoto
 from usearch.errors import InputError
 
 PHOTO_ENDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+_BESIDE_LABELS = (".jpg", ".jpeg")
+"""Photos that lie in one folder with label pictures, which are PNG."""
 _LEVELS = 2
 
 
@@ -123,10 +125,10 @@ def place_at(base: Path, layout: Layout) -> Place | None:
              if f.name.endswith(layout.ends)}  # fmt: skip
     if not files:
         return Place(layout, base, images, (), ())
-    photos = {}
+    photos: dict[str, Path] = {}
+    ends = PHOTO_ENDS if images.resolve() != labels.resolve() else _BESIDE_LABELS
     for file in _files(images, layout.deep):
-        label = images == labels and file.name.endswith(layout.ends)
-        if file.suffix.lower() in PHOTO_ENDS and not label:
+        if file.suffix.lower() in ends:
             photos.setdefault(_key(file, images, file.suffix), file)
     wanted, notes = _wanted(base, images, layout, sorted(files))
     pairs = tuple(MapPhoto(photos[k], files[k]) for k in wanted if k in photos and k in files)

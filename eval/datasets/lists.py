@@ -1,9 +1,9 @@
 """Class names of the benchmarks as data, and the identity of a list that is printed with scores.
 
 Each list is a file of `names/`: comment lines that say where the names are from, then one class a
-line in the order of the train ids. A line is the official name, commas and all; where a person would
-type something else, a tab and those names follow, divided by ";". Commas in an official name divide
-ADE20K's synonyms ("door, double door") and nothing else: no other list here has any.
+line in the order of the train ids. A line is the official name, commas and all; where a person
+would type something else, a tab and those names follow, divided by ";". Commas in an official name
+divide ADE20K's synonyms ("door, double door") and nothing else: no other list here has any.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from eval.datasets import ade, coco_stuff, pascal
 from eval.datasets.benchmarks import Benchmark, Way
 from eval.datasets.codings import Coding, settle
 from eval.datasets.labels import sample_values
-from eval.datasets.layouts import PHOTO_ENDS, Place, bases, folders_in, place_at, places
+from eval.datasets.layouts import PHOTO_ENDS, Layout, Place, bases, folders_in, place_at, places
 from eval.datasets.lists import name_list
 from eval.datasets.part_imagenet import open_part_imagenet
 from eval.datasets.records import Found, MapSet, RegionSet
@@ -44,7 +44,7 @@ def open_dataset(
         root: The data set's folder, or one that holds it at most two levels deeper.
         split: `val` (what published figures are on) or `train`; for partimagenet also `test`.
         layout: Name of a layout to take; empty = the first that is there.
-        names: Which names the classes have, one of `lists.list_kinds(name)`; empty = the usual ones.
+        names: Which names classes have, one of `lists.list_kinds(name)`; empty = the usual ones.
         label_size: `published`: labels at the size that published figures are on (ADE20K-847: a
             short side of 512); `original`: as they are.
 
@@ -138,7 +138,8 @@ def _fewer(place: Place, expected: tuple[int, ...], title: str) -> tuple[str, ..
     if count in expected:
         return ()
     return (
-        f"{count:,} photos, {title} has {expected[0]:,}: a score is not comparable with published ones",
+        f"{count:,} photos, {title} has {expected[0]:,}: "
+        "a score is not comparable with published ones",
     )
 
 
@@ -162,7 +163,8 @@ def _missing(bench: Benchmark, root: Path, split: str, ways: list[Way]) -> Input
     )
 
 
-def _partly(base: Path, layout, place: Place | None) -> list[str]:  # type: ignore[no-untyped-def]
+def _partly(base: Path, layout: Layout, place: Place | None) -> list[str]:
+    """What is there of a layout that is not there in full."""
     labels = base / layout.labels
     if layout.labels == ".":
         return []

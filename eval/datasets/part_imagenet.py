@@ -32,8 +32,8 @@ def part_wholes() -> dict[str, tuple[str, ...]]:
 def open_part_imagenet(root: Path, split: str, layout: str, names: str) -> MapSet | RegionSet:
     """PartImageNet; arguments and errors as `opening.open_dataset`.
 
-    A `RegionSet` has the 40 part names of the list as `things`, whatever its json calls them, and no
-    stuff. Annotations without a polygon of three points are left out and counted in `found.notes`.
+    A `RegionSet` has the 40 part names of the list as `things`, whatever its json calls them, and
+    no stuff. Annotations without a polygon of three points are left out; `found.notes` counts them.
     """
     if split not in PART_IMAGENET_PHOTOS:
         raise UsageError(
@@ -44,9 +44,9 @@ def open_part_imagenet(root: Path, split: str, layout: str, names: str) -> MapSe
     if not root.is_dir():
         raise InputError(f"no folder {root}", "--root is the folder that holds the data set")
     listed = name_list("partimagenet", names)
-    for style, base, annotations in _annotation_files(root, split):
+    for style, base, file in _annotation_files(root, split):
         if layout in ("", style):
-            return _regions(root, split, style, base, annotations, listed)
+            return _regions(root, split, style, base, file, listed)
     found = places(root, _segmented(split), ()) if layout in ("", "seg") else []
     if found:
         place = found[0]
@@ -131,8 +131,8 @@ def _regions(
     notes = []
     if len(photos) != PART_IMAGENET_PHOTOS[split]:
         notes.append(
-            f"{len(photos):,} photos, PartImageNet has {PART_IMAGENET_PHOTOS[split]:,}: a score is not "
-            "comparable with published ones"
+            f"{len(photos):,} photos, PartImageNet has {PART_IMAGENET_PHOTOS[split]:,}: "
+            "a score is not comparable with published ones"
         )
     if lost:
         notes.append(f"{len(lost):,} photos of the json are missing, first {lost[0]}: left out")
@@ -141,9 +141,7 @@ def _regions(
             f"{len(unusable):,} annotations have no usable mask, first {unusable[0]}: left out"
         )
     if renamed:
-        notes.append(
-            f"{renamed} classes have other names in the json; names are taken by their ids"
-        )
+        notes.append(f"{renamed} classes have other names in the json: names are taken by ids")
     return RegionSet(
         name="partimagenet",
         photos=tuple(photos),

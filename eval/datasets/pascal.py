@@ -57,7 +57,8 @@ def _context(split: str, classes: int, end: str, generated: Coding, original: Co
     folder = _FOLDERS[split]
     sideways = f"{split}/label"
     return [
-        (Layout("fc-clip", (f"images/{folder}",), f"annotations_ctx{classes}/{folder}", end), generated),
+        (Layout("fc-clip", (f"images/{folder}",), f"annotations_ctx{classes}/{folder}", end),
+         generated),
         (Layout("detectron2", ("JPEGImages",), f"annotations_detectron2/{name}", end), generated),
         (Layout("maft+", (f"images/{split}", "images", "JPEGImages"),
                 f"annotations_detectron2_ovs/{name}", end), generated),
@@ -78,9 +79,8 @@ def _voc(split: str, classes: int, generated: Coding, original: Coding) -> list[
         "SegmentationClass",
         listed=(f"ImageSets/Segmentation/{split}.txt",),
     )
-    ways = [
-        (Layout("fc-clip", (f"images/{folder}",), f"annotations_pascal{classes}/{folder}"), generated),
-    ]  # fmt: skip
+    labels = f"annotations_pascal{classes}/{folder}"
+    ways = [(Layout("fc-clip", (f"images/{folder}",), labels), generated)]
     if classes == 20:  # these hold no background
         labels = f"annotations_detectron2/{split}"
         ways += [

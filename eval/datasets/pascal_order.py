@@ -1,7 +1,8 @@
 """The two label orders of PASCAL Context-59, which lie on disk under one folder name.
 
-Alphabetical, that is by the classes' numbers among the 459 (ODISE, CAT-Seg, SAN, FC-CLIP, mmseg): dog
-22, person 36, sky 46. Or the 20 VOC classes first (OVSeg's 59_labels.txt): dog 11, person 14, sky 49.
+Alphabetical, that is by the classes' numbers among the 459 (ODISE, CAT-Seg, SAN, FC-CLIP, mmseg):
+dog 22, person 36, sky 46. Or the 20 VOC classes first (OVSeg's 59_labels.txt): dog 11, person 14,
+sky 49.
 """
 
 from __future__ import annotations
@@ -24,69 +25,17 @@ CONTEXT_59 = (
     458,
 )  # fmt: skip
 """Numbers of the 59 classes among the 459 of PASCAL Context, in order."""
-_VOC_FIRST = [
-    "aeroplane",
-    "bicycle",
-    "bird",
-    "boat",
-    "bottle",
-    "bus",
-    "car",
-    "cat",
-    "chair",
-    "cow",
-    "diningtable",
-    "dog",
-    "horse",
-    "motorbike",
-    "person",
-    "pottedplant",
-    "sheep",
-    "sofa",
-    "train",
-    "tvmonitor",
-    "bag",
-    "bed",
-    "bench",
-    "book",
-    "building",
-    "cabinet",
-    "ceiling",
-    "cloth",
-    "computer",
-    "cup",
-    "door",
-    "fence",
-    "floor",
-    "flower",
-    "food",
-    "grass",
-    "ground",
-    "keyboard",
-    "light",
-    "mountain",
-    "mouse",
-    "curtain",
-    "platform",
-    "sign",
-    "plate",
-    "road",
-    "rock",
-    "shelves",
-    "sidewalk",
-    "sky",
-    "snow",
-    "bedclothes",
-    "track",
-    "tree",
-    "truck",
-    "wall",
-    "water",
-    "window",
-    "wood",
-]
+_VOC_FIRST = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
+    "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
+    "tvmonitor", "bag", "bed", "bench", "book", "building", "cabinet", "ceiling", "cloth",
+    "computer", "cup", "door", "fence", "floor", "flower", "food", "grass", "ground", "keyboard",
+    "light", "mountain", "mouse", "curtain", "platform", "sign", "plate", "road", "rock",
+    "shelves", "sidewalk", "sky", "snow", "bedclothes", "track", "tree", "truck", "wall", "water",
+    "window", "wood",
+)  # fmt: skip
 _COMMON = ("sky", "grass", "building", "tree", "person")
-"""Classes that fill most of the set's photos; their places in the two orders belong to rare ones."""
+"""Classes that fill most photos; their places in the two orders belong to rare ones."""
 _CLEAR = 3.0
 """How many times more pixels the common classes must have in one order than in the other."""
 _MOST = 20
@@ -103,9 +52,10 @@ def label_order(place: Place, coding: Coding, sample: Sample) -> tuple[Coding, t
     swapped = replace(coding, values=other, reading=coding.reading + ", the 20 VOC classes first")
     votes = _dogs(place, alphabetical.index("dog"), _VOC_FIRST.index("dog"))
     if votes is not None and votes[0] != votes[1]:
-        told = f"in {max(votes)} of {votes[2]} photos that VOC lists as photos of dogs"
-        return (coding, (f"alphabetical label order: dog is 22 {told}",)) if votes[0] > votes[1] else (
-            swapped, (f"label order with the VOC classes first: dog is 11 {told}",))  # fmt: skip
+        told = f"in {max(votes[:2])} of {votes[2]} photos that VOC lists as photos of dogs"
+        if votes[0] > votes[1]:
+            return coding, (f"alphabetical label order: dog is 22 {told}",)
+        return swapped, (f"label order with the VOC classes first: dog is 11 {told}",)
     places = ([alphabetical.index(n) for n in _COMMON], [_VOC_FIRST.index(n) for n in _COMMON])
     first, second = (sum(sample.pixels.get(i, 0) for i in row) for row in places)
     if first >= _CLEAR * second and first:
@@ -115,8 +65,8 @@ def label_order(place: Place, coding: Coding, sample: Sample) -> tuple[Coding, t
             "label order with the VOC classes first: by the pixels of sky, grass, building, tree",
         )
     return coding, (
-        f"the label order cannot be told from {sample.files} files without ImageSets/Main/dog_val.txt:"
-        f" taken as alphabetical",
+        f"the label order cannot be told from {sample.files} files without "
+        "ImageSets/Main/dog_val.txt: taken as alphabetical",
     )
 
 

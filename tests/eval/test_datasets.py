@@ -150,7 +150,7 @@ def test_index_values_become_class_rows(tmp_path, dtype):
 
 def test_a_colour_picture_is_no_index_map(tmp_path):
     images, folder = write_maps(tmp_path, [[0, 1], [2, 3]])
-    Image.new("RGB", (2, 2)).save(folder / "a.png")
+    Image.new("RGB", (2, 2), "red").save(folder / "a.png")
     found = datasets.read_folders(images, folder, [["wall"]])
     with pytest.raises(InputError, match="colours"):
         datasets.read_labels(found.photos[0], found.values)
