@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from indexer.embedders import Embedder
 from indexer.segmenters import Segmenter
 from usearch.errors import ModelError, UsageError
-from usearch.models.presets import DEFAULT_PRESET, check_preset, mini_card
+from usearch.models.presets import DEFAULT_PRESET, mini_card, run_of
+
+if TYPE_CHECKING:
+    from indexer.embedders.mini import MiniModel
+    from usearch.models.runs import Run
 
 SEGMENTERS = ("tree", "sam", "given")
 
@@ -25,7 +31,7 @@ def load_indexer(
     """Load what indexes photos.
 
     Args:
-        preset: One of `usearch.models.presets.PRESETS`.
+        preset: One of `usearch.models.presets.PRESETS`, or the folder of a trained model.
         segmenter: "tree", "sam" or "given"; None takes the preset's own.
         device: "auto", "cpu", "cuda", ...; `mini` and `tree` always run on the CPU.
         masks: COCO json for the segmenter "given".
@@ -36,7 +42,7 @@ def load_indexer(
         UsageError: There is no such preset or segmenter.
         ModelError: Weights or packages are missing.
     """
-    check_preset(preset)
+    run = run_of(preset)
     if segmenter is None:
         segmenter = "sam" if preset == "large" else "tree"
     if segmenter not in SEGMENTERS:
@@ -44,13 +50,37 @@ def load_indexer(
             f"there is no segmenter {segmenter!r}", f"the segmenters are {', '.join(SEGMENTERS)}"
         )
     if preset == DEFAULT_PRESET:
-        from indexer.embedders.mini import MiniModel
-
-        mini = MiniModel(mini_card(), threads)
+        mini = _mini(threads)
         return _segmenter(segmenter, device, masks, skip_invalid, mini.boundary), mini
-    build = _torch_builders(preset)
-    embedder, _ = build.build_clip(device) if preset == "clip" else build.build_large(device)
+    if run is not None:
+        # The bundled model's boundaries cut better than colour alone, whatever embeds.
+        boundary = _mini(threads).boundary if segmenter == "tree" else None
+        trained = _trained(run, device, threads)
+        return _segmenter(segmenter, device, masks, skip_invalid, boundary), trained
+    if preset == "clip":
+        embedder, _ = _torch_module("build", "the preset 'clip'").build_clip(device)
+    else:
+        embedder, _ = _torch_module("run", "the preset 'large'").build_large(device)
     return _segmenter(segmenter, device, masks, skip_invalid, None), embedder
+
+
+def _mini(threads: int) -> MiniModel:
+    from indexer.embedders.mini import MiniModel
+
+    return MiniModel(mini_card(), threads)
+
+
+def _trained(run: Run, device: str, threads: int) -> Embedder:
+    """Torch where it is installed, else the model's ONNX form."""
+    torch_is_here = all(importlib.util.find_spec(m) for m in ("torch", "open_clip", "timm"))
+    if run.head is not None and (run.onnx is None or torch_is_here):
+        build = _torch_module("run", f"the trained model {run.folder}")
+        embedder: Embedder = build.build_run(run.head, device)[0]
+        return embedder
+    from indexer.embedders.use_onnx import OnnxEmbedder
+
+    assert run.onnx is not None
+    return OnnxEmbedder(run, threads)
 
 
 def _segmenter(
@@ -71,12 +101,12 @@ def _segmenter(
     return TreeSegmenter(boundary)
 
 
-def _torch_builders(preset: str) -> Any:
+def _torch_module(name: str, what: str) -> Any:
+    """A module that needs torch."""
     try:
-        from indexer.embedders import build
+        return importlib.import_module(f"indexer.embedders.{name}")
     except ImportError as error:
         raise ModelError(
-            f"the preset {preset!r} needs torch, open_clip and timm ({error.name} is missing)",
+            f"{what} needs torch, open_clip and timm ({error.name} is missing)",
             "pip install 'use-segments[torch]'",
         ) from error
-    return build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -59,12 +59,19 @@ class OpenStore:
     What was committed when it was opened is what it sees; open again to see more. Models
     are loaded when the first question needs them.
 
+    Args:
+        snapshot: The store.
+        model: Folder of the trained model, or name of the preset, to ask with; None for the one
+            that made the store.
+
     Attributes:
         snapshot: The store as it was when opened.
+        model: What was given.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, model: str | None = None) -> None:
         self.snapshot = snapshot
+        self.model = model
 
     def query(
         self,
@@ -296,21 +303,28 @@ class OpenStore:
         return self.snapshot.path / "cache"
 
     @cached_property
+    def preset(self) -> str:
+        """The preset or trained model whose vectors the store holds, where it is now."""
+        if self.model is not None:
+            return self.model
+        return presets.model_of_store(self.snapshot.preset, self.snapshot.space.id)
+
+    @cached_property
     def encoder(self) -> TextEncoder:
         """Text encoder of the store's preset."""
-        encoder = presets.load_text_encoder(self.snapshot.preset)
+        encoder = presets.load_text_encoder(self.preset)
         require_same_space(self.snapshot, encoder)
         return encoder
 
     @cached_property
     def calibration(self) -> Calibration:
         """Score calibration of the store's preset."""
-        return presets.preset_calibration(self.snapshot.preset)
+        return presets.preset_calibration(self.preset)
 
     @cached_property
     def templates(self) -> tuple[str, ...]:
         """Sentences that a question is put into."""
-        return get_templates(presets.preset_templates(self.snapshot.preset))
+        return get_templates(presets.preset_templates(self.preset))
 
     @cached_property
     def contrast(self) -> Contrast:
@@ -323,7 +337,7 @@ class OpenStore:
         from indexer.presets import load_indexer
 
         segmenter = self.snapshot.segmenter if self.snapshot.segmenter != "given" else None
-        return load_indexer(self.snapshot.preset, segmenter)
+        return load_indexer(self.preset, segmenter)
 
     def _encode(self, texts: list[str]) -> FloatArray:
         from usearch.text.embed import embed_names
@@ -374,21 +388,25 @@ def _parts(question: Question | AnyOf) -> tuple[Question, ...]:
     return question.questions if isinstance(question, AnyOf) else (question,)
 
 
-def open_store(path: str | PathLike[str] | None = None) -> OpenStore:
+def open_store(
+    path: str | PathLike[str] | None = None, model: str | PathLike[str] | None = None
+) -> OpenStore:
     """Open a store for questions.
 
     Args:
         path: The store's folder, or a folder at or below the one that holds `.usearch`; the
             nearest store from the current folder upwards when None.
+        model: Folder of the trained model to ask with, where it is not where the store was made.
 
     Raises:
         StoreNotFound: There is no store.
         StoreError: The store is damaged, or a newer version wrote it.
     """
+    named = None if model is None else fspath(model)
     if path is None:
-        return OpenStore(open_snapshot(find_store()))
+        return OpenStore(open_snapshot(find_store()), named)
     folder = Path(path)
-    return OpenStore(open_snapshot(folder if is_store(folder) else find_store(folder)))
+    return OpenStore(open_snapshot(folder if is_store(folder) else find_store(folder)), named)
 
 
 def is_store(folder: Path) -> bool:

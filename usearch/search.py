@@ -25,6 +25,7 @@ from usearch.scores import load_contrast as load_contrast
 from usearch.scores import match_scores as match_scores
 
 if TYPE_CHECKING:
+    from usearch.records import EmbeddingSpace
     from usearch.store import Snapshot
     from usearch.text import TextEncoder
 
@@ -210,12 +211,18 @@ def require_same_space(snapshot: Snapshot, encoder: TextEncoder) -> None:
     Raises:
         SpaceMismatch: The store's space is not the encoder's.
     """
-    held, given = snapshot.space, encoder.space
+    require_space(snapshot, encoder.space)
+
+
+def require_space(snapshot: Snapshot, given: EmbeddingSpace) -> None:
+    """As `require_same_space`, of a model that need not be loaded."""
+    held = snapshot.space
     if held.id != given.id:
         raise SpaceMismatch(
             f"the store {snapshot.path} holds vectors of {held.name} ({held.id}), "
-            f"the text encoder makes those of {given.name} ({given.id})",
-            "index the photos again with this version: usearch index FOLDER --store NEW",
+            f"the model makes those of {given.name} ({given.id})",
+            "ask with the model that made it, or index the photos again: "
+            "usearch index FOLDER --store NEW",
         )
 
 

@@ -62,6 +62,10 @@ SETTINGS: dict[str, Setting] = {
         Setting("store", "folder", "the store", unset="the nearest .usearch from here upwards"),
         Setting("preset", "word", "the models of new stores", "mini", is_option_default=True),
         Setting(
+            *("model", "folder", "the trained model of new stores; wins over `preset`"),
+            unset="the preset",
+        ),
+        Setting(
             "segmenter",
             "word",
             "what cuts the photos of new stores",

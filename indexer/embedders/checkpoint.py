@@ -21,13 +21,24 @@ from typing import Any
 from safetensors.torch import save_file
 
 from indexer.embedders.head import HeadShape, USEHead
+from indexer.embedders.towers import InputSize
 from indexer.embedders.weights import load_into, read_weights
 from usearch.errors import ModelError
+from usearch.models.card import sha256_of
 from usearch.models.files import file_sha256
+from usearch.models.runs import (
+    HEAD_CARD,
+    HEAD_FORMAT,
+    HEAD_KIND,
+    HEAD_WEIGHTS,
+    head_space,
+    read_head_values,
+)
 
-FORMAT = 1
-WEIGHTS_NAME = "head.safetensors"
-CARD_NAME = "head.json"
+WEIGHTS_NAME = HEAD_WEIGHTS
+CARD_NAME = HEAD_CARD
+PLACES_NAME = "backbones.json"
+"""Where the backbones lay on the machine that trained: of use there alone, so not in the card."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +75,22 @@ class HeadCard:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save_head(folder: Path, head: USEHead, card: HeadCard) -> None:
+def save_head(
+    folder: Path, head: USEHead, card: HeadCard, places: Mapping[str, Path] | None = None
+) -> HeadCard:
     """Write a head and its card; an older head in the folder is replaced.
 
     The card is written last and names the checksum, so a half-written pair is noticed.
+
+    Args:
+        folder: Made where it is missing.
+        head: Of the card's shape.
+        card: Its checksum and the id of its space are filled in.
+        places: For each backbone where its file lies now, so that the model can be used here
+            without copying the file among the weights.
+
+    Returns:
+        The card as it was written.
 
     Raises:
         OSError: The disk refuses.
@@ -81,25 +104,42 @@ def save_head(folder: Path, head: USEHead, card: HeadCard) -> None:
     partial = folder / f"{WEIGHTS_NAME}.partial"
     save_file(state, partial)
     partial.replace(weights)
+    sha256 = sha256_of(weights)
+    size = InputSize(int(card.input["short"]), int(card.input["long"])).to_json()
+    space = head_space(folder.name, card.shape.dim, card.towers, sha256, size)
+    card = replace(card, sha256=sha256, space_id=space.id)
+    if places is not None:
+        found = {branch: str(path.absolute()) for branch, path in places.items()}
+        _write_json(folder / PLACES_NAME, found)
     values = {
-        "format": FORMAT,
-        "kind": "use-head",
+        "format": HEAD_FORMAT,
+        "kind": HEAD_KIND,
         "shape": card.shape.to_json(),
         "towers": card.towers,
         "files": card.files,
-        "input": card.input,
+        "input": size,
         "space_id": card.space_id,
         "logit_scale": card.logit_scale,
+        "templates": card.templates,
+        "data": card.data,
+        "recipe": card.recipe,
+        "metrics": card.metrics,
         "notes": card.notes,
-        "weights": {"file": WEIGHTS_NAME, "sha256": file_sha256(weights)},
+        "weights": {"file": WEIGHTS_NAME, "sha256": sha256},
     }
+    _write_json(folder / CARD_NAME, values)
+    return card
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """A file that is there whole or not at all."""
     text = json.dumps(values, indent=2, sort_keys=True, ensure_ascii=False)
-    partial_card = folder / f"{CARD_NAME}.partial"
-    with partial_card.open("w", encoding="utf-8") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8", errors="surrogateescape") as file:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    partial_card.replace(folder / CARD_NAME)
+    partial.replace(path)
 
 
 def load_head(folder: Path) -> tuple[USEHead, HeadCard]:
@@ -130,23 +170,8 @@ def load_card(folder: Path) -> HeadCard:
         ModelError: As `load_head`.
     """
     path = folder / CARD_NAME
+    values = read_head_values(folder)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(
-            f"{folder} holds no trained USE head ({CARD_NAME} and {WEIGHTS_NAME})",
-            "train one with `usearch train`, and put its folder among the weights as use-large",
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} is not readable as a card: {error}") from error
-    try:
-        if values["kind"] != "use-head":
-            raise ModelError(f"{path} is the card of another kind of model")
-        if values["format"] > FORMAT:
-            raise ModelError(
-                f"{path} has format {values['format']}, this version reads up to {FORMAT}",
-                "upgrade use-segments",
-            )
         return HeadCard(
             shape=HeadShape.from_json(values["shape"]),
             towers=values["towers"],
@@ -156,6 +181,10 @@ def load_card(folder: Path) -> HeadCard:
             logit_scale=float(values["logit_scale"]),
             notes=values["notes"],
             sha256=str(values["weights"]["sha256"]),
+            templates=str(values.get("templates", "vild14")),
+            data=values.get("data", {}),
+            recipe=values.get("recipe", {}),
+            metrics=values.get("metrics", {}),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path} is damaged: {error!r}") from error

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from PIL import Image as PillowImage
 from torch import Tensor, nn
 
+from indexer.embedders.input_size import InputSize as InputSize
+from indexer.embedders.input_size import resized_pixels
 from usearch.errors import ModelError
 from usearch.records import Image
 
@@ -32,30 +31,6 @@ DINO_BLOCKS = 6
 Grid = tuple[int, int]
 OnBlock = Callable[[int, Tensor], None]
 """Called with the place of a block among those used (from 0) and its tokens [B, P, C]."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputSize:
-    """How large an image reaches the towers; its aspect ratio is kept to half a patch.
-
-    Attributes:
-        short: Pixels of the short side.
-        long: Largest number of pixels of the long side; it wins over `short`.
-    """
-
-    short: int
-    long: int
-
-    def fit(self, height: int, width: int, multiple: int) -> tuple[int, int]:
-        """(height, width) for a picture, both multiples of `multiple`."""
-        scale = min(self.short / min(height, width), self.long / max(height, width))
-        sides = (max(round(s * scale / multiple), 1) * multiple for s in (height, width))
-        fitted = next(sides), next(sides)
-        return fitted
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values; part of the identity of an embedding space."""
-        return {**asdict(self), "resize": "pillow-bicubic"}
 
 
 class Tower(Protocol):
@@ -88,12 +63,7 @@ class Tower(Protocol):
 
 def to_pixels(image: Image, size: tuple[int, int]) -> Tensor:
     """An image resized to (height, width), float32 [1, 3, h, w] in 0..1."""
-    if image.shape[:2] != size:
-        resized = PillowImage.fromarray(image).resize(
-            (size[1], size[0]), PillowImage.Resampling.BICUBIC
-        )
-        image = np.asarray(resized)
-    return torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+    return torch.from_numpy(resized_pixels(image, size))
 
 
 def common_multiple(towers: Iterable[Tower]) -> int:

@@ -7,8 +7,6 @@ accumulator of n x D lives in memory, never a map of all blocks.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,27 +19,13 @@ from indexer.embedders.towers import Grid, InputSize, Tower, common_multiple, gr
 from indexer.memory import is_out_of_memory, out_of_memory
 from usearch.errors import ModelError
 from usearch.masks import pooling_weights
+from usearch.models.runs import POOLING as POOLING
+from usearch.models.runs import head_space
+from usearch.models.runs import space_of as space_of
 from usearch.records import EmbeddingSpace, FloatArray, Image, Segments
-
-POOLING = "area-1"
-"""Name of the pooling rule: exact area weights, summing to 1 (`usearch.masks`)."""
 
 PAPER_INPUT = InputSize(short=560, long=1120)
 """Short side of the training crops; the paper does not name an inference size."""
-
-
-def space_of(name: str, dim: int, made_by: Mapping[str, Any]) -> EmbeddingSpace:
-    """An embedding space whose id is a hash over all that shapes its vectors.
-
-    Args:
-        name: For people; not part of the id.
-        dim: Number of components.
-        made_by: Plain JSON values: towers with checksums, head, pooling, input.
-    """
-    values = {"dim": dim, **made_by}
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return EmbeddingSpace(id=digest, dim=dim, name=name, made_by=dict(made_by))
 
 
 def use_space(
@@ -60,14 +44,7 @@ def use_space(
         head_sha256: Checksum of the head's weights.
         size: Input size rule.
     """
-    made_by = {
-        "kind": "use",
-        "towers": {branch: dict(identity) for branch, identity in towers.items()},
-        "head": head_sha256,
-        "pooling": POOLING,
-        "input": size.to_json(),
-    }
-    return space_of(name, dim, made_by)
+    return head_space(name, dim, towers, head_sha256, size.to_json())
 
 
 def shape_for(towers: Mapping[str, Tower], dim: int, *, cls: bool = True) -> HeadShape:

@@ -11,15 +11,11 @@ import tiny_models as tiny
 import torch
 
 from indexer.embedders import build
-from indexer.embedders.build import (
-    build_clip,
-    build_clip_text,
-    build_large,
-    build_large_text,
-)
+from indexer.embedders.build import build_clip, build_clip_text
 from indexer.embedders.checkpoint import HeadCard, save_head
 from indexer.embedders.head import USEHead
 from indexer.embedders.region_clip import RegionClipEmbedder
+from indexer.embedders.run import build_large, build_run_text
 from indexer.embedders.towers import ClipTower, TimmTower
 from indexer.embedders.use import USEEmbedder, shape_for, use_space
 from indexer.memory import pick_device
@@ -171,26 +167,32 @@ def test_a_trained_head_is_built_over_the_backbones_that_its_card_names(
     assert embedder.space.id == want.id
     vectors = embedder.embed(tiny.photo(48, 64), tiny.segments(48, 64))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
-    alone = build_large_text("cpu", tmp_path)
+    alone = build_run_text(tmp_path / "use-large", "cpu", tmp_path)
     assert alone.space == text.space
     np.testing.assert_array_equal(alone.encode(["a cat"]), text.encode(["a cat"]))
 
 
 def test_backbones_other_than_those_of_the_training_are_refused(tmp_path, clip_file, dino_file):
     make_head(tmp_path / "use-large", clip_file, dino_file)
+    sha256_before = sha256(dino_file)
     state = torch.load(dino_file, weights_only=True)
     torch.save({k: v + 1e-3 for k, v in state.items()}, dino_file)
-    with pytest.raises(ModelError, match=r"tiny_dino\.pth is not the tiny that the head was"):
+    trained, here = sha256_before, sha256(dino_file)
+    with pytest.raises(ModelError, match=r"tiny_dino\.pth is not the tiny that the head") as caught:
         build_large("cpu", tmp_path)
+    assert trained in caught.value.message
+    assert here in caught.value.message
     dino_file.unlink()
     with pytest.raises(ModelError, match=r"the head needs tiny_dino\.pth \(sha256"):
         build_large("cpu", tmp_path)
 
 
 def test_a_card_of_another_space_is_refused(tmp_path, clip_file, dino_file):
-    make_head(tmp_path / "use-large", clip_file, dino_file, space_id="0" * 16)
+    make_head(tmp_path / "use-large", clip_file, dino_file)
+    card = tmp_path / "use-large" / "head.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"space_id": "0" * 16}))
     with pytest.raises(ModelError, match="was made for the space 0000000000000000"):
-        build_large_text("cpu", tmp_path)
+        build_large("cpu", tmp_path)
 
 
 def test_without_a_head_the_error_says_that_none_is_published(tmp_path):

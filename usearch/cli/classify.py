@@ -11,18 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from usearch.cli.class_options import (
+    DEFAULT_BANK_WEIGHT,
+    DEFAULT_NEIGHBOURS,
     BackgroundOption,
+    BankOption,
+    BankWeightOption,
     ClassesOption,
     ClassOption,
     ForceOption,
+    NeighboursOption,
     PartsOption,
     UnknownOption,
     WhereOption,
+    asked_bank,
     asked_classes,
     check_threshold,
     contrast_classes,
 )
-from usearch.cli.options import JsonOption, StoreOption, chosen_store
+from usearch.cli.options import JsonOption, ModelOption, StoreOption, asked_model, chosen_store
 from usearch.cli.output import SCHEMA_VERSION, is_terminal, note, result, terminal
 from usearch.errors import ExitCode, UsageError
 from usearch.render.safe_text import json_name
@@ -67,6 +73,10 @@ def classify(
     ] = 0.01,
     where: WhereOption = None,
     store: StoreOption = None,
+    model: ModelOption = None,
+    bank: BankOption = None,
+    bank_weight: BankWeightOption = DEFAULT_BANK_WEIGHT,
+    neighbours: NeighboursOption = DEFAULT_NEIGHBOURS,
     force: ForceOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV.")] = False,
     json: JsonOption = False,
@@ -88,7 +98,7 @@ def classify(
     """
     from usearch.classify import Rule, classify_store
     from usearch.classify.totals import add_photo, new_totals, total_values
-    from usearch.cli.class_sources import stored_texts
+    from usearch.cli.class_sources import check_stored_bank, stored_texts
     from usearch.cli.progress import count_bar
     from usearch.opened import OpenStore
     from usearch.render.share_files import format_of, share_writer
@@ -104,10 +114,13 @@ def classify(
         raise UsageError("--csv and --json both want stdout", "give one of them")
     files = output or []
     _check_files(files, classes, force)
-    opened = OpenStore(open_snapshot(chosen_store(store)))
+    opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
     rows = None if where is None else opened.rows_where(where)
+    memory = asked_bank(bank, bank_weight, neighbours)
+    if memory is not None:
+        check_stored_bank(memory, opened)
     texts = stored_texts(opened, listed, contrast)
-    found = classify_store(opened.snapshot, texts, Rule(unknown, parts), rows=rows)
+    found = classify_store(opened.snapshot, texts, Rule(unknown, parts), rows=rows, bank=memory)
     totals = new_totals(len(listed), min_share)
     # A table is begun with the first photo: where there is none, none is left behind.
     first = next(found, None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from usearch.cli.options import JsonOption, StoreOption, chosen_store
+from usearch.cli.options import JsonOption, ModelOption, StoreOption, asked_model, chosen_store
 from usearch.cli.output import note
 from usearch.cli.query_output import Output, check_output, print_answers, write_files
 from usearch.cli.query_terms import Typed, files_asked_as_words, typed_questions
@@ -25,6 +25,7 @@ def query(
         list[str] | None, typer.Argument(metavar="TEXT", help="What to look for.")
     ] = None,
     store: StoreOption = None,
+    model: ModelOption = None,
     asked: Annotated[
         list[str] | None,
         typer.Option("-q", "--query", metavar="TERM", help="One of several: any of them counts."),
@@ -193,7 +194,7 @@ def query(
         segment or (),
     )  # fmt: skip
     questions = typed_questions(typed)
-    opened = OpenStore(open_snapshot(chosen_store(store)))
+    opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
     answers = opened.ask_each(questions, **options)
     explained = _explained(opened, answers, questions) if explain else []
     # Files first: who reads stdout may leave early.

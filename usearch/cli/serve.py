@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usearch.cli.options import StoreOption, chosen_store
+from usearch.cli.options import ModelOption, StoreOption, asked_model, chosen_store
 from usearch.cli.output import note, open_in_browser, result
 from usearch.errors import ExitCode, ModelError, UsageError
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def serve(
     store: StoreOption = None,
+    model: ModelOption = None,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")
     ] = "127.0.0.1",
@@ -73,7 +74,7 @@ def serve(
     from usearch.serve.server import check_exposure, listening_socket, run
 
     check_exposure(host, token)
-    live = LiveStore(chosen_store(store))
+    live = LiveStore(chosen_store(store), model=asked_model(model))
     with listening_socket(host, port) as listening:
         number = int(listening.getsockname()[1])
         _warm_up(live)

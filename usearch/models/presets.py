@@ -1,5 +1,6 @@
 """Presets: which text encoder, templates and score constants belong to a name.
 
+Wherever a preset's name is taken, so is the folder of a model that `usearch train` made.
 The image side of a preset is loaded by `indexer.presets`; nothing here imports it, so a
 query stays light.
 """
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from usearch.errors import ModelError, UsageError
 from usearch.models.card import ModelCard, read_card
+from usearch.models.runs import Run, find_large, find_run, is_run, is_word, read_run, run_of_space
 from usearch.text import TextEncoder
 
 MINI_FOLDER = Path(__file__).parent / "mini"
@@ -66,29 +68,80 @@ def check_preset(preset: str) -> None:
 
     Raises:
         UsageError: There is no preset of this name.
+        ModelError: It is a folder without a trained model.
     """
-    if preset not in PRESETS:
-        raise UsageError(f"there is no preset {preset!r}", f"the presets are {', '.join(PRESETS)}")
+    run_of(preset)
+
+
+def run_of(preset: str) -> Run | None:
+    """The trained model that a name stands for; None for the name of a preset.
+
+    Raises:
+        UsageError: There is no preset, and no trained model, of this name.
+        ModelError: It is a folder without a trained model.
+    """
+    if preset in PRESETS:
+        return None
+    try:
+        return read_run(find_run(preset))
+    except ModelError as error:
+        if not is_word(preset) or Path(preset).is_dir():
+            raise
+        raise UsageError(
+            f"there is no preset {preset!r}",
+            f"the presets are {', '.join(PRESETS)}; a model of `usearch train` is named by its "
+            "folder",
+        ) from error
+
+
+def model_of_store(preset: str, space_id: str) -> str:
+    """The preset or trained model that a store is asked with.
+
+    Args:
+        preset: What the store says that made it.
+        space_id: Of the store's vectors.
+
+    Returns:
+        The preset itself; for a trained model its folder, also where it moved to one that can
+        be found (the setting `model`, and among the weights).
+
+    Raises:
+        ModelError: The model is not where it was.
+    """
+    if is_word(preset) or is_run(Path(preset)):
+        return preset
+    moved = run_of_space(space_id)
+    if moved is not None:
+        return str(moved.folder)
+    raise ModelError(
+        f"the store's vectors ({space_id}) are of the trained model {preset}, which is not there",
+        "name the folder where it is now with --model, or for good with the setting `model`",
+    )
 
 
 def load_text_encoder(preset: str) -> TextEncoder:
-    """The text encoder of a preset.
+    """The text encoder of a preset, or of a trained model.
 
     Raises:
         UsageError: There is no preset of this name.
         ModelError: Its files or packages are missing.
     """
-    check_preset(preset)
     if preset == DEFAULT_PRESET:
         from usearch.text.mini import MiniTextEncoder
 
         return MiniTextEncoder(mini_card())
-    return _torch_text_encoder(preset)
+    run = read_run(find_large()) if preset == "large" else run_of(preset)
+    if run is None:
+        return _torch_text_encoder(preset)
+    from usearch.text.runs import RunTexts
+
+    return RunTexts(run)
 
 
 def preset_templates(preset: str) -> str:
     """Name of the template set (see `usearch.text.templates`) that a preset's texts go through."""
-    check_preset(preset)
+    if (run := run_of(preset)) is not None:
+        return run.templates
     return mini_card().templates if preset == DEFAULT_PRESET else "vild14"
 
 
@@ -96,9 +149,9 @@ def preset_calibration(preset: str) -> Calibration:
     """Score constants of a preset.
 
     Only `mini` is calibrated on photos. The presets for published weights take CLIP's own
-    logit scale and the plain softmax share.
+    logit scale, trained models theirs, and the plain softmax share.
     """
-    check_preset(preset)
+    run = run_of(preset)
     card = mini_card()
     background = tuple(
         line.strip()
@@ -107,7 +160,8 @@ def preset_calibration(preset: str) -> Calibration:
     )
     if preset == DEFAULT_PRESET:
         return card_calibration(card, background)
-    return Calibration(100.0 if preset == "clip" else 30.0, 1.0, 0.0, 0.0, background)
+    published = 100.0 if preset == "clip" else 30.0
+    return Calibration(published if run is None else run.logit_scale, 1.0, 0.0, 0.0, background)
 
 
 def card_calibration(card: ModelCard, background: tuple[str, ...]) -> Calibration:
@@ -135,8 +189,8 @@ def _torch_text_encoder(preset: str) -> TextEncoder:
         build = importlib.import_module("indexer.embedders.build")
     except ImportError as error:
         raise ModelError(
-            f"the preset {preset!r} needs torch, open_clip and timm ({error.name} is missing)",
+            f"the preset {preset!r} needs torch and open_clip ({error.name} is missing)",
             "pip install 'use-segments[torch]'",
         ) from error
-    encoder: TextEncoder = build.build_clip_text() if preset == "clip" else build.build_large_text()
+    encoder: TextEncoder = build.build_clip_text()
     return encoder

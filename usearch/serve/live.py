@@ -16,7 +16,7 @@ from usearch.store import open_snapshot
 if TYPE_CHECKING:
     from usearch.store import Snapshot
 
-_MODELS = ("encoder", "calibration", "templates", "contrast", "image_side")
+_MODELS = ("preset", "encoder", "calibration", "templates", "contrast", "image_side")
 """What an `OpenStore` keeps that belongs to the preset and not to the version."""
 
 _PAUSE = 1.0
@@ -31,6 +31,7 @@ class LiveStore:
 
     Args:
         path: The store's folder.
+        model: As `OpenStore` takes it.
         clock: Seconds that only grow.
 
     Raises:
@@ -38,13 +39,19 @@ class LiveStore:
             is served stays as it was.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        model: str | None = None,
+    ) -> None:
         self.path = path
         self._clock = clock
         self._lock = threading.Lock()
         self._seen = self._stamp()
         self._looked = clock()
-        self._opened = OpenStore(open_snapshot(path))
+        self._opened = OpenStore(open_snapshot(path), model)
 
     def current(self) -> OpenStore:
         """The newest version, looked for at most once a second."""
@@ -87,7 +94,7 @@ class LiveStore:
 
 def reopened(opened: OpenStore, snapshot: Snapshot) -> OpenStore:
     """Another version of a store, with the models that are already loaded where they fit."""
-    fresh, old = OpenStore(snapshot), opened.snapshot
+    fresh, old = OpenStore(snapshot, opened.model), opened.snapshot
     if (old.preset, old.space.id, old.segmenter) == (
         snapshot.preset,
         snapshot.space.id,

@@ -7,6 +7,8 @@ The name part of a vector comes from a small network (`usearch.text.network`), t
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from usearch.errors import ModelError
@@ -56,6 +58,38 @@ class MiniTextEncoder:
         """
         if not texts:
             return np.zeros((0, self._space.dim), np.float32)
+        return encode_texts(self._network, texts)
+
+
+class NetworkTexts:
+    """The network of `mini` as the text side of another space.
+
+    Args:
+        weights: `text.safetensors`.
+        vocabulary: `text.vocab.txt`.
+        space: The space; its vectors are the name part alone, or with the colour part behind it,
+            as its dimension says.
+
+    Raises:
+        ModelError: A file is missing or damaged, or the space is of another dimension.
+    """
+
+    def __init__(self, weights: Path, vocabulary: Path, space: EmbeddingSpace) -> None:
+        self._network = TextNetwork(weights, vocabulary)
+        self.space = space
+        self.id = self._network.id
+        if space.dim not in (self._network.dim, self._network.dim + COLOUR_DIM):
+            raise ModelError(
+                f"{weights} gives {self._network.dim} numbers, {space.name} has {space.dim}",
+                "take the files that the model was trained with",
+            )
+
+    def encode(self, texts: list[str]) -> FloatArray:
+        """As `MiniTextEncoder.encode`."""
+        if not texts:
+            return np.zeros((0, self.space.dim), np.float32)
+        if self.space.dim == self._network.dim:
+            return self._network(texts)
         return encode_texts(self._network, texts)
 
 
