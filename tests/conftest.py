@@ -46,6 +46,7 @@ SLOW_FILES = {
     "store/test_store_crash.py",
     "store/test_store_locks.py",
     "test_classify_gaps.py",
+    "trainer/test_feature_cache.py",
     "trainer/test_mini_tower.py",
 }
 """Files that start processes, browsers or torch. All of each is slow, and the fast part does not

@@ -15,46 +15,54 @@ their width, far inside its range, and its rounding moves the loss by less than 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from indexer.embedders.towers import Tower
 from indexer.embedders.use import POOLING
-from trainer.use.features import SegmentFeatures
+from trainer.use.features import Precision, SegmentFeatures
+from trainer.use.photos import Collection
 from trainer.use.recipe import Recipe
+from trainer.use.run_state import first_difference
 from usearch.errors import InputError
+from usearch.models.files import file_sha256
+from usearch.records import IntArray
 
 FORMAT = 1
 INDEX_NAME = "cache.json"
 
-Precision = Literal["float16", "float32"]
+Stored = Literal["float16", "float32"]
+"""Type of the numbers on disk."""
 
 _RECIPE_FIELDS = ("crop", "scale", "min_pixels", "min_kept", "max_segments", "seed")
-"""What of a recipe shapes a view. The rest (rates, batch, loss) may differ between cache and run."""
+"""What of a recipe shapes a view. The rest (rates, batch, loss) may differ from run to run."""
 
 
 def cache_key(
     towers: Mapping[str, Tower],
     recipe: Recipe,
-    pairs: Mapping[str, Any],
+    collection: Collection,
     views: int,
-    precision: Precision = "float16",
+    computed: Precision = "fp32",
+    stored: Stored = "float16",
 ) -> dict[str, Any]:
     """What features are of, as plain JSON values; caches with one key hold the same features.
 
     Args:
         towers: Backbones by branch.
         recipe: Of it, what shapes the views.
-        pairs: What tells these pairs from any others: a checksum, counts.
+        collection: The photos; of their files, the checksums.
         views: Views of each photo that is trained on.
-        precision: Type of the numbers on disk.
+        computed: What the backbones compute in.
+        stored: What the numbers are on disk.
     """
     values = recipe.to_json()
     key = {
@@ -64,10 +72,16 @@ def cache_key(
             for name, tower in towers.items()
         },
         "recipe": {field: values[field] for field in _RECIPE_FIELDS},
-        "pairs": dict(pairs),
+        "pairs": {
+            "train": len(collection.train),
+            "held": len(collection.held),
+            "texts": collection.fingerprint,
+            "files": [file_sha256(file) for file in collection.files],
+        },
         "views": views,
         "pooling": POOLING,
-        "precision": precision,
+        "computed": computed,
+        "stored": stored,
     }
     plain: dict[str, Any] = json.loads(json.dumps(key))  # As it will be read: tuples are lists.
     return plain
@@ -111,6 +125,16 @@ class Layout:
         blocks = iter(tokens.split(sizes, 1))
         pooled = {name: list(islice(blocks, len(widths))) for name, widths in self.widths.items()}
         return pooled, dict(zip(self.cls, cls.split(list(self.cls.values()), 1), strict=True))
+
+
+def resting_order(collection: Collection) -> IntArray:
+    """The order in which photos rest in the files, int32 [train + held]: rows of both parts.
+
+    Shards follow it, so that filling them reads each row group once.
+    """
+    places = np.concatenate([collection.train, collection.held])
+    order: IntArray = np.lexsort(places.T[::-1]).astype(np.int32)
+    return order
 
 
 def open_cache(folder: Path, key: Mapping[str, Any] | None = None) -> FeatureCache:
@@ -168,25 +192,13 @@ def check_key(folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any])
     Raises:
         InputError: The keys differ.
     """
-    difference = _difference(found, wanted)
+    difference = first_difference(found, wanted)
     if difference is not None:
         where, theirs, ours = difference
         raise InputError(
             f"the cache {folder} is of other features: {where} is {theirs} there, {ours} here",
             "give another folder to --cache, or remove this one to fill it again",
         )
-
-
-def _difference(found: Any, wanted: Any, where: str = "") -> tuple[str, str, str] | None:
-    """Path and both values of the first place where two JSON values differ."""
-    if not isinstance(found, Mapping) or not isinstance(wanted, Mapping):
-        return None if found == wanted else (where, json.dumps(found), json.dumps(wanted))
-    for name in dict.fromkeys([*wanted, *found]):
-        below = f"{where}.{name}" if where else str(name)
-        difference = _difference(found.get(name), wanted.get(name), below)
-        if difference is not None:
-            return difference
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +216,7 @@ class FeatureCache:
 
     Attributes:
         key: What the features are of.
-        photos: Ids of the photos that show a segment in some view, in the order of the pairs.
+        photos: Ids of all photos, in the order in which they rest in the files of pairs.
     """
 
     def __init__(self, folder: Path, key: Mapping[str, Any], shards: Sequence[str]) -> None:
@@ -213,9 +225,9 @@ class FeatureCache:
         self._shards: list[tuple[Any, Any]] = []
         self._places: dict[tuple[str, int | None], _Place] = {}
         self._texts: dict[str, dict[int, tuple[str, ...]]] = {}
+        self.photos: list[str] = []
         for name in shards:
             self._add(folder / name)
-        self.photos: tuple[str, ...] = tuple(self._texts)
 
     def _add(self, path: Path) -> None:
         try:
@@ -226,6 +238,7 @@ class FeatureCache:
                 self._places[view["photo"], view["view"]] = place
             for photo, texts in index["texts"].items():
                 self._texts[photo] = {int(row): tuple(t) for row, t in texts.items()}
+            self.photos += index["photos"]
             self._shards.append((file.get_slice("tokens"), file.get_slice("cls")))
         except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(
@@ -237,14 +250,16 @@ class FeatureCache:
         """Views of each photo that is trained on."""
         return int(self.key["views"])
 
-    def has(self, photo: str, view: int | None) -> bool:
-        """Whether a view shows a segment; None is the view of a held-out photo."""
-        return (photo, view) in self._places
+    def ids(self, collection: Collection) -> tuple[list[str], list[str]]:
+        """Ids of the photos of `collection.train` and of `.held`, row by row, without reading them.
 
-    def texts(self) -> Iterator[tuple[str, ...]]:
-        """The texts of each segment that some view shows."""
-        for own in self._texts.values():
-            yield from own.values()
+        Args:
+            collection: The one that the cache was filled from.
+        """
+        rows = resting_order(collection)
+        by_row = dict(zip(rows.tolist(), self.photos, strict=True))
+        ids = [by_row[row] for row in range(len(by_row))]
+        return ids[: len(collection.train)], ids[len(collection.train) :]
 
     def features(
         self, wanted: Sequence[tuple[str, int | None]], device: str | torch.device = "cpu"
@@ -252,18 +267,20 @@ class FeatureCache:
         """Features of views, one after the other, as `segment_features` gives them.
 
         Args:
-            wanted: (photo, view) pairs.
+            wanted: Photo and number of each view, None for that of a held-out photo. A view
+                that shows no segment adds none.
             device: Where the tensors go.
-
-        Raises:
-            KeyError: One of them shows no segment (see `has`).
         """
-        tokens, cls = [], []
+        columns = self._layout.columns()
+        dtype = torch.float16 if self.key["stored"] == "float16" else torch.float32
+        tokens, cls = ([torch.zeros(0, n, dtype=dtype)] for n in columns)
         texts: list[tuple[str, ...]] = []
         photos: list[str] = []
         rows: list[int] = []
         for photo, number in wanted:
-            place = self._places[photo, number]
+            place = self._places.get((photo, number))
+            if place is None:
+                continue
             n = len(place.rows)
             all_tokens, all_cls = self._shards[place.shard]
             tokens.append(all_tokens[place.start : place.start + n])

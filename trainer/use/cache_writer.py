@@ -22,8 +22,10 @@ from trainer.use.cache import (
     check_key,
     open_cache,
     read_index,
+    resting_order,
 )
-from trainer.use.features import segment_features
+from trainer.use.distributed import Processes, gather_objects
+from trainer.use.features import Precision, segment_features
 from trainer.use.photos import Collection, PhotoReader
 from trainer.use.recipe import Recipe
 from trainer.use.views import View, make_view
@@ -43,6 +45,7 @@ def write_cache(
     recipe: Recipe,
     *,
     micro_batch: int = 8,
+    processes: Processes | None = None,
     on_photos: Callable[[int], None] | None = None,
 ) -> FeatureCache:
     """Fill a cache, or what is missing of it, and open it.
@@ -57,36 +60,46 @@ def write_cache(
         collection: The photos.
         recipe: What the views are made by.
         micro_batch: Most views at a time in a backbone.
-        on_photos: Told how many photos are done, those of earlier runs included.
+        processes: This process among those that fill the cache together, each its own shards.
+        on_photos: Told how many photos are done, those of earlier runs and of other processes
+            included.
 
     Raises:
         InputError: The folder holds a cache of something else; a photo cannot be read; or a
             backbone gives numbers that are not finite.
         ResourceError: The disk refuses.
     """
-    written = _begin(folder, key)
-    layout, dtype = Layout.of(key), _TYPES[key["precision"]]
+    processes = processes or Processes()
+    written = _begin(folder, key) if processes.first else {}
+    written = gather_objects(written, processes)[0]
+    layout, dtype = Layout.of(key), _TYPES[key["stored"]]
     reader = PhotoReader(collection)
-    places = np.concatenate([collection.train, collection.held])
-    places = places[np.lexsort(places.T[::-1])]
-    sizes: dict[str, int] = {}
+    places = np.concatenate([collection.train, collection.held])[resting_order(collection)]
+    names: list[str] = []
     for number, first in enumerate(range(0, len(places), PHOTOS_PER_SHARD)):
         part = places[first : first + PHOTOS_PER_SHARD]
         path = folder / f"shard-{number:05d}.safetensors"
         size = path.stat().st_size if path.is_file() else -1
-        if size < 0 or size != written.get(path.name, size):
+        own = number % processes.count == processes.rank
+        if own and (size < 0 or size != written.get(path.name, size)):
+            photos = [reader.read(place) for place in part]
             seen = [
                 (k, view)
-                for photo in map(reader.read, part)
+                for photo in photos
                 for k in ([None] if photo.split == "held" else range(key["views"]))
                 if len((view := make_view(photo, recipe, k)).rows)
             ]
-            tensors, index = _shard(layout, towers, seen, micro_batch)
+            tensors, index = _shard(layout, towers, seen, micro_batch, key["computed"])
+            index["photos"] = [photo.id for photo in photos]
             _save(path, {name: t.to(dtype) for name, t in tensors.items()}, index)
-        sizes[path.name] = path.stat().st_size
+        names.append(path.name)
         if on_photos is not None:
             on_photos(first + len(part))
-    _write_index(folder, {"key": dict(key), "shards": sizes})
+    gather_objects("shards are written", processes)
+    if processes.first:
+        sizes = {name: (folder / name).stat().st_size for name in names}
+        _write_index(folder, {"key": dict(key), "shards": sizes})
+    gather_objects("the cache is finished", processes)
     return open_cache(folder, key)
 
 
@@ -118,6 +131,7 @@ def _shard(
     towers: Mapping[str, Tower],
     seen: Sequence[tuple[int | None, View]],
     micro_batch: int,
+    computed: Precision,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and index of the views of one shard; there may be none."""
     texts: dict[str, dict[str, list[str]]] = {}
@@ -134,7 +148,8 @@ def _shard(
             "views": [],
             "texts": {},
         }
-    tokens, cls = layout.join(segment_features(towers, [view for _, view in seen], micro_batch))
+    shown = [view for _, view in seen]
+    tokens, cls = layout.join(segment_features(towers, shown, micro_batch, computed))
     cls = cls[[one["start"] for one in views]]
     for what, rows in (("tokens", tokens), ("class tokens", cls)):
         if not bool(torch.isfinite(rows.half()).all()):

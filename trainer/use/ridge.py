@@ -13,14 +13,19 @@ do the same); what remains is scaled to unit length like any head's output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from indexer.embedders.head import LLN, BranchHead, FoldedHead, HeadShape, USEHead
-from trainer.use.features import SegmentFeatures
+from trainer.use.cache import FeatureCache
+from trainer.use.cached import train_parts
+from trainer.use.features import SegmentFeatures, join_features
+from trainer.use.held_out import MAX_SEGMENTS, held_out_figures
+from trainer.use.photos import Collection
+from trainer.use.texts import TextBank
 from usearch.errors import InputError
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -78,9 +83,7 @@ class Moments:
         self.xt += x.T @ t
 
 
-def collect_moments(
-    shape: HeadShape, parts: Iterable[SegmentFeatures], target_of: Callable[[str], Tensor]
-) -> Moments:
+def collect_moments(shape: HeadShape, parts: Iterable[SegmentFeatures], bank: TextBank) -> Moments:
     """Moments over segments, each with the mean of its texts' vectors.
 
     One text is drawn at random in training, so their mean is what the squared loss sees.
@@ -88,15 +91,22 @@ def collect_moments(
     Args:
         shape: Which features are used.
         parts: The segments.
-        target_of: Unit vector of a text, [D].
+        bank: Vectors of their texts.
     """
     moments = Moments.empty(shape.columns(), shape.dim)
     for features in parts:
-        targets = torch.stack(
-            [torch.stack([target_of(t) for t in own]).mean(0) for own in features.texts]
-        )
-        moments.add(feature_rows(shape, features), targets)
+        moments.add(feature_rows(shape, features), mean_texts(features, bank))
     return moments
+
+
+def mean_texts(features: SegmentFeatures, bank: TextBank) -> Tensor:
+    """Mean of the vectors of each segment's texts, float32 [n, D]."""
+    rows = [bank.row[text] for own in features.texts for text in own]
+    counts = torch.tensor([len(own) for own in features.texts])
+    owner = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    vectors = bank.vectors(rows)
+    sums = vectors.new_zeros(len(counts), vectors.shape[1]).index_add_(0, owner, vectors)
+    return sums / counts[:, None]
 
 
 def solve_ridge(
@@ -129,6 +139,47 @@ def solve_ridge(
         offset = -(matrix @ mean_x)
         heads.append(FoldedHead(shape, matrix.float().contiguous(), offset.float()))
     return heads
+
+
+def fit_ridge(
+    cache: FeatureCache,
+    collection: Collection,
+    shape: HeadShape,
+    bank: TextBank,
+    logit_scale: float,
+) -> tuple[FoldedHead, Moments]:
+    """A ridge regression over all cached views to train on, its strength chosen on a tenth.
+
+    The strength with the lowest loss on one photo in ten, fitted on the others, is used for all;
+    held-out photos have no part in it.
+
+    Args:
+        cache: Filled from the collection.
+        collection: The photos.
+        shape: Architecture whose folded form is solved for.
+        bank: Vectors of the texts.
+        logit_scale: Of the loss that chooses.
+
+    Returns:
+        The head, and the moments of everything it was fitted on.
+    """
+    tenth = range(0, len(collection.train), 10)
+    rest = [row for row in range(len(collection.train)) if row % 10]
+    moments = collect_moments(shape, train_parts(cache, collection, rest), bank)
+    judged = list(train_parts(cache, collection, tenth))
+    best = 0
+    if judged and rest:
+        seen = join_features(judged)
+        seen = seen.take(range(min(len(seen), MAX_SEGMENTS)))
+        losses = [
+            held_out_figures(head, seen, bank, logit_scale)["loss"]
+            for head in solve_ridge(shape, moments)
+        ]
+        best = losses.index(min(losses))
+    for part in judged:
+        moments.add(feature_rows(shape, part), mean_texts(part, bank))
+    (head,) = solve_ridge(shape, moments, STRENGTHS[best : best + 1])
+    return head, moments
 
 
 @torch.no_grad()
