@@ -11,6 +11,7 @@ import typer.core
 
 from usearch.cli.options import JsonOption, typed_value
 from usearch.cli.output import json_result, note, result
+from usearch.cli.train_export import export as export_run
 from usearch.cli.train_pairs import pairs as make_pairs
 from usearch.errors import ExitCode, UsageError
 from usearch.render.safe_text import json_name
@@ -60,6 +61,7 @@ train = typer.Typer(
     context_settings=_HELP,
 )
 
+train.command("export", context_settings=_HELP)(export_run)
 train.command("pairs", context_settings=_HELP)(make_pairs)
 
 
