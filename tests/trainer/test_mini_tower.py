@@ -11,8 +11,8 @@ from indexer.embedders.mini import MiniModel as RuntimeModel  # noqa: E402
 from indexer.embedders.mini import input_size  # noqa: E402
 from trainer.mini.export import write_card, write_head, write_tower  # noqa: E402
 from trainer.mini.head import StageHead, pool  # noqa: E402
+from trainer.mini.model import MiniModel  # noqa: E402
 from trainer.mini.tower import HANDED, TOKENS, MiniTower, Unit, normalise_tokens  # noqa: E402
-from trainer.mini.train import MiniModel  # noqa: E402
 from usearch.errors import ModelError  # noqa: E402
 from usearch.masks import pooling_weights, segments_from_masks  # noqa: E402
 from usearch.models.card import read_card  # noqa: E402
@@ -67,7 +67,7 @@ def test_maps_have_the_strides_of_their_names():
     maps = MiniTower()(torch.rand(2, 3, 64, 96) * 255)
     assert list(maps.handed) == list(HANDED)
     for name, channels in TOKENS.items():
-        stride = 16 if name == "merged" else int(name[1:])
+        stride = int(name[1:])
         assert maps.tokens[name].shape == (2, channels, 64 // stride, 96 // stride)
 
 
@@ -80,8 +80,8 @@ def test_a_forced_unit_sees_the_teacher_and_sends_no_gradient_back():
     other = tower(torch.zeros_like(pixels), given, forced).handed["s32.3"]
     assert torch.equal(first, other)
     first.sum().backward()
-    assert all(p.grad is None or not p.grad.any() for p in tower.units["s8_0"].parameters())
-    assert any(p.grad is not None and p.grad.any() for p in tower.units["s32_3"].parameters())
+    assert all(p.grad is None or not p.grad.any() for p in tower.part("s8.0").parameters())
+    assert any(p.grad is not None and p.grad.any() for p in tower.part("s32.3").parameters())
 
 
 def test_half_of_a_units_channels_go_through():

@@ -19,8 +19,8 @@ from torch.nn import functional
 from indexer.embedders.mini import input_size
 from trainer.boundaries import BoundaryPair, boundary_loss, boundary_pairs
 from trainer.mini.export import load_run
+from trainer.mini.model import MiniModel
 from trainer.mini.tower import TowerMaps
-from trainer.mini.train import MiniModel
 
 SIDES = (256, 512)
 

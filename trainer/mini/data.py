@@ -21,10 +21,10 @@ from trainer.mini.tower import TOKENS
 from trainer.pairs import PairImage, PairSegment
 from usearch.records import FloatArray, Image
 
-WINDOWS = ((192, 256), (256, 192), (224, 224))
+WINDOWS = ((256, 320), (320, 256), (288, 288))
 """(height, width) of the windows; a photo goes to the one whose shape is nearest to its own."""
 
-STRIDES = {name: 16 if name == "merged" else int(name[1:]) for name in TOKENS}
+STRIDES = {name: int(name[1:]) for name in TOKENS}
 FINEST = 8
 MASK_STRIDE = 4
 MIN_VISIBLE = 0.5
@@ -109,7 +109,7 @@ def make_batch(
     size: tuple[int, int],
     rng: np.random.Generator,
     teacher: Callable[[Image], dict[str, FloatArray]] | None = None,
-    zoom: tuple[float, float] = (0.75, 2.0),
+    zoom: tuple[float, float] = (0.75, 1.6),
     segments_per_photo: int = 10,
 ) -> Batch:
     """Random windows of photos as one batch.

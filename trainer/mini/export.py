@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from trainer.mini.head import StageHead
+from trainer.mini.model import MiniModel
 from trainer.mini.tower import TOKENS, MiniTower, normalise_tokens
-from trainer.mini.train import MiniModel
 from usearch.models.card import CARD, SCHEMA_VERSION, sha256_of, space_id
 from usearch.text.colours import COLOUR_DIM
 

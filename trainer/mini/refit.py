@@ -1,30 +1,38 @@
-"""Fit the head again on pooled tokens kept from one pass: python -m trainer.mini.refit RUN ...
+"""Fit the head on kept tokens: python -m trainer.mini.refit RUN --tokens DIR ... -o RUN2.
 
-Only pooled normalised tokens enter the head, so a frozen tower needs to look at each photo
-once; after that an epoch over all segments takes seconds. The cached photos are seen whole,
-at the sizes that the runtime uses, which the windows of training are not.
+See `trainer.mini.tokens`. The head is USE's (`trainer.mini.head`), the loss that of the pairs: one
+random text of each segment against all plain names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image as PillowImage
 from torch import Tensor
 
-from indexer.embedders.mini import input_size
-from trainer.mini.data import STRIDES, Sample, overlap
 from trainer.mini.export import load_run
-from trainer.mini.head import StageHead, pool
+from trainer.mini.head import StageHead
 from trainer.mini.losses import Vocabulary, make_targets, naming_loss
-from trainer.mini.tower import MiniTower
-from trainer.mini.train import decay_groups, load_samples, load_vocabulary
-from trainer.pairs import PairSegment
+from trainer.mini.train import decay_groups, vocabulary_of
+from trainer.pairs import PairSegment, read_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class HeadFit:
+    """Settings of a fit."""
+
+    epochs: int = 12
+    batch: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    rarity: float = 0.5
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,117 +40,121 @@ class CachedSegments:
     """Segments with their pooled tokens.
 
     Attributes:
-        rows: float32 [n, inputs of the head].
+        rows: float16 [n, inputs of the head].
         segments: The n segments.
     """
 
     rows: Tensor
     segments: list[PairSegment]
 
-
-def area_weights(sample: Sample, size: tuple[int, int]) -> dict[str, Tensor]:
-    """Pooling weights of all segments of a photo seen whole, by stage."""
-    cover = sample.cover.astype(np.float32)
-    out = {}
-    for stage, stride in STRIDES.items():
-        rows = overlap(size[0] // stride, cover.shape[1], 0.0, 1.0)
-        columns = overlap(size[1] // stride, cover.shape[2], 0.0, 1.0)
-        area = np.einsum("yh,nhw,xw->nyx", rows, cover, columns, optimize=True)
-        area /= np.maximum(area.sum((1, 2), keepdims=True), 1e-6)
-        out[stage] = torch.from_numpy(area.astype(np.float32))
-    return out
+    def chosen(self, keep: Callable[[PairSegment], bool]) -> CachedSegments:
+        """The segments that `keep` says."""
+        rows = [i for i, s in enumerate(self.segments) if keep(s)]
+        return CachedSegments(self.rows[rows], [self.segments[i] for i in rows])
 
 
-@torch.no_grad()
-def cache_segments(
-    tower: MiniTower, head: StageHead, samples: list[Sample], side: int, flip: bool
-) -> CachedSegments:
-    """Pooled tokens of every labelled segment.
+def load_cached(
+    folders: Iterable[Path], pairs: Iterable[Path]
+) -> tuple[CachedSegments, CachedSegments]:
+    """Segments of the photos for training, and of those held out."""
+    known: dict[str, tuple[str, tuple[PairSegment, ...]]] = {}
+    for path in pairs:
+        for image in read_pairs(path):
+            known.setdefault(image.id, (image.split, image.segments))
+    rows: dict[str, list[Tensor]] = {"train": [], "held": []}
+    segments: dict[str, list[PairSegment]] = {"train": [], "held": []}
+    for file in sorted(f for folder in folders for f in folder.glob("tokens-*.npz")):
+        with np.load(file) as kept:
+            splits = np.array([known[p][0] for p in kept["photo"]])
+            own = [known[p][1][s] for p, s in zip(kept["photo"], kept["segment"], strict=True)]
+            for split, some in rows.items():
+                chosen = np.flatnonzero(splits == split)
+                some.append(torch.from_numpy(kept["rows"][chosen]))
+                segments[split] += [own[i] for i in chosen]
+    train, held = (CachedSegments(torch.cat(rows[k]), segments[k]) for k in ("train", "held"))
+    return train, held
 
-    Args:
-        tower: In evaluation mode.
-        head: For the order of its stages.
-        samples: Decoded photos.
-        side: Longest side at which the tower sees a photo.
-        flip: Mirror every other photo.
-    """
-    rows: list[Tensor] = []
-    segments: list[PairSegment] = []
-    for i, sample in enumerate(samples):
-        if not sample.segments:
-            continue
-        size = input_size(sample.pixels.shape[0], sample.pixels.shape[1], side)
-        small = PillowImage.fromarray(sample.pixels).resize(
-            (size[1], size[0]), PillowImage.Resampling.BILINEAR
-        )
-        pixels = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float()
-        weights = area_weights(sample, size)
-        if flip and i % 2:
-            pixels = pixels.flip(3)
-            weights = {k: w.flip(2) for k, w in weights.items()}
-        maps = tower(pixels.contiguous(memory_format=torch.channels_last)).tokens
-        photo = torch.zeros(len(sample.segments), dtype=torch.long)
-        rows.append(pool(maps, weights, photo, head.stages))
-        segments += sample.segments
-    return CachedSegments(torch.cat(rows), segments)
+
+def standardise_inputs(head: StageHead, rows: Tensor) -> None:
+    """Let the head begin with inputs of mean 0 and spread 1: it folds away afterwards."""
+    start = 0
+    with torch.no_grad():
+        for stage in head.stages:
+            part = rows[:, start : start + head.token_dims[stage]].float()
+            spread = part.std(0).clamp_min(1e-2)
+            head.norm_scale[stage].copy_(1.0 / spread)
+            head.norm_shift[stage].copy_(-part.mean(0) / spread)
+            start += part.shape[1]
 
 
 def fit_head(
-    head: StageHead,
-    cached: CachedSegments,
-    vocabulary: Vocabulary,
-    *,
-    epochs: int,
-    rarity: float,
-    learning_rate: float = 1e-3,
-    batch: int = 512,
-    seed: int = 0,
-) -> None:
-    """Train the head in place on cached segments."""
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    optimiser = torch.optim.AdamW(decay_groups(head, 0.02), lr=learning_rate)
-    steps = epochs * (len(cached.segments) // batch)
+    head: StageHead, cached: CachedSegments, vocabulary: Vocabulary, how: HeadFit
+) -> list[float]:
+    """Train the head in place; the mean loss of each epoch."""
+    torch.manual_seed(how.seed)
+    rng = np.random.default_rng(how.seed)
+    optimiser = torch.optim.AdamW(decay_groups(head, how.weight_decay), lr=how.learning_rate)
+    a_pass = len(cached.segments) // how.batch
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, learning_rate, total_steps=max(2, steps), pct_start=0.1
+        optimiser, how.learning_rate, total_steps=max(2, how.epochs * a_pass), pct_start=0.1
     )
-    for _ in range(epochs):
+    losses: list[float] = []
+    for _ in range(how.epochs):
         order = rng.permutation(len(cached.segments))
-        for start in range(0, len(order) - batch + 1, batch):
-            chosen = order[start : start + batch]
+        total = 0.0
+        for start in range(0, a_pass * how.batch, how.batch):
+            chosen = order[start : start + how.batch]
             targets = make_targets(
-                [cached.segments[i] for i in chosen], vocabulary, rng, rarity=rarity
+                [cached.segments[i] for i in chosen], vocabulary, rng, rarity=how.rarity
             )
-            vectors = head(cached.rows[torch.from_numpy(chosen)])
+            vectors = head(cached.rows[torch.from_numpy(chosen)].float())
             loss = naming_loss(vectors, targets, vocabulary)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
+            total += float(loss.detach())
+        losses.append(round(total / max(1, a_pass), 4))
+    return losses
 
 
 @torch.no_grad()
-def held_out_scores(
-    head: StageHead, cached: CachedSegments, vocabulary: Vocabulary
+def naming_scores(
+    head: StageHead, cached: CachedSegments, vocabulary: Vocabulary, names: frozenset[str]
 ) -> dict[str, float]:
-    """Naming of held-out training segments among all plain names: top-1, top-5, class mean."""
+    """Naming of segments among all plain names: top-1, top-5, class mean, in %.
+
+    Args:
+        head: The head.
+        cached: Segments; those whose plain name is in `names` count.
+        vocabulary: Its `names` are the candidates.
+        names: Which segments count.
+    """
     rows = [
         (i, vocabulary.row[s.texts[0]])
         for i, s in enumerate(cached.segments)
-        if s.texts and s.texts[0] in vocabulary.row
+        if s.texts and s.texts[0] in names
     ]
-    vectors = head(cached.rows[torch.tensor([i for i, _ in rows])])
+    if not rows:
+        return {"segments": 0.0}
+    vectors = head(cached.rows[torch.tensor([i for i, _ in rows])].float())
     truth = torch.tensor([t for _, t in rows])
     scores = vectors @ vocabulary.vectors[vocabulary.names].T
     own = (vectors * vocabulary.vectors[truth]).sum(1, keepdim=True)
     rank = (scores > own + 1e-6).sum(1)
     classes = sorted(set(truth.tolist()))
-    per_class = [(rank[truth == c] == 0).float().mean() for c in classes]
+
+    def mean(k: int) -> float:
+        each = [(rank[truth == c] < k).float().mean() for c in classes]
+        return round(100.0 * float(torch.stack(each).mean()), 1)
+
     return {
-        "n": float(len(rows)),
-        "top1": float((rank == 0).float().mean()),
-        "top5": float((rank < 5).float().mean()),
-        "class_mean": float(torch.stack(per_class).mean()),
+        "segments": float(len(rows)),
+        "names": float(len(classes)),
+        "top1": round(100.0 * float((rank == 0).float().mean()), 1),
+        "top5": round(100.0 * float((rank < 5).float().mean()), 1),
+        "class_mean": mean(1),
+        "class_mean_top5": mean(5),
     }
 
 
@@ -150,33 +162,54 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of trainer.mini.train")
+    parser.add_argument("--tokens", type=Path, nargs="+", required=True)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
-    parser.add_argument("--texts", type=Path, required=True)
-    parser.add_argument("--sides", type=int, nargs="+", default=[288, 416])
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--rarity", type=float, default=0.5)
+    parser.add_argument("--texts", type=Path, required=True, help="npz: names, vectors")
+    parser.add_argument("--hold-out", type=Path, help="names, one a line, to leave out of training")
+    parser.add_argument("--width", type=int, default=384)
+    parser.add_argument("--epochs", type=int, default=HeadFit().epochs)
+    parser.add_argument("--weight-decay", type=float, default=HeadFit().weight_decay)
+    parser.add_argument("--learning-rate", type=float, default=HeadFit().learning_rate)
+    parser.add_argument("--rarity", type=float, default=HeadFit().rarity)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the new run")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    train, held = load_cached(options.tokens, options.pairs)
+    away = frozenset(options.hold_out.read_text().split("\n") if options.hold_out else ()) - {""}
+    vocabulary = vocabulary_of(options.texts, [*train.segments, *held.segments])
+    plain = frozenset(s.texts[0] for s in train.segments if s.texts) & vocabulary.row.keys()
+    seen = train.chosen(lambda s: not away.intersection((*s.texts, *(t for t, _ in s.soft))))
+    hidden = torch.tensor([vocabulary.row[t] for t in away & vocabulary.row.keys()])
+    known = replace(
+        vocabulary, names=vocabulary.names[~torch.isin(vocabulary.names, hidden)]
+    )  # a name that is held out is no wrong answer either
     model = load_run(options.run)
-    parts: dict[str, list[CachedSegments]] = {"train": [], "held": []}
-    samples = {split: load_samples(options.pairs, split) for split in parts}
-    vocabulary = load_vocabulary(options.texts, samples["train"])
-    for split, some in samples.items():
-        for side in options.sides:
-            parts[split].append(
-                cache_segments(model.tower, model.head, some, side, flip=split == "train")
-            )
-    joined = {
-        k: CachedSegments(torch.cat([p.rows for p in v]), [s for p in v for s in p.segments])
-        for k, v in parts.items()
+    torch.manual_seed(0)
+    model.head = StageHead(model.head.token_dims, options.width, vocabulary.vectors.shape[1])
+    standardise_inputs(model.head, seen.rows[:: max(1, len(seen.rows) // 20000)])
+    how = HeadFit(
+        epochs=options.epochs,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        rarity=options.rarity,
+    )
+    losses = fit_head(model.head, seen, known, how)
+    report = {
+        "segments": len(seen.segments),
+        "names": len(plain - away),
+        "losses": losses,
+        "held-out photos": naming_scores(model.head, held, vocabulary, plain - away),
     }
-    print(json.dumps({"before": held_out_scores(model.head, joined["held"], vocabulary)}))  # noqa: T201
-    fit_head(model.head, joined["train"], vocabulary, epochs=options.epochs, rarity=options.rarity)
-    print(json.dumps({"after": held_out_scores(model.head, joined["held"], vocabulary)}))  # noqa: T201
+    if away:
+        both = CachedSegments(
+            torch.cat([train.rows, held.rows]), [*train.segments, *held.segments]
+        ).chosen(lambda s: bool(s.texts) and s.texts[0] in away)
+        report["held-out names"] = naming_scores(model.head, both, vocabulary, away)
+    print(json.dumps(report))  # noqa: T201
     options.output.mkdir(parents=True, exist_ok=True)
     recipe = json.loads((options.run / "recipe.json").read_text(encoding="utf-8"))
+    recipe["head_width"] = options.width
     (options.output / "recipe.json").write_text(json.dumps(recipe, indent=1))
     torch.save({"average": model.state_dict(), "step": 0}, options.output / "last.pt")
 

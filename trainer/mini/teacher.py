@@ -9,6 +9,7 @@ maps are the targets of regressions.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ import numpy as np
 from usearch.errors import InputError, ModelError
 from usearch.records import FloatArray, Image
 
-_MAPS = {"m16": (14, 96), "m32": (7, 320)}
-"""Side at an input of 224, and channels, of the last map of each kind."""
+Teacher = Callable[[Image], dict[str, FloatArray]]
+"""Maps by name, float32 [C, h, w], of a window uint8 [H, W, 3]."""
+
+_LAST = {"m16": (12, 96), "m32": (16, 320)}
+"""Block that gives the last map of each grid, and its channels."""
+
+_BLOCKS = 17
 
 
 class MapTeacher:
@@ -26,13 +32,15 @@ class MapTeacher:
 
     Args:
         path: The .tflite file of a quantised MobileNetV2 1.0.
+        blocks: Give the maps behind the first convolution and behind every block, as "b.stem",
+            "b.0", ..., in place of the last map of strides 16 and 32, "m16" and "m32".
 
     Raises:
         ModelError: The package that runs it is missing.
         InputError: The file is another network.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, blocks: bool = False) -> None:
         try:
             import flatbuffers
             from ai_edge_litert import schema_py_generated as schema
@@ -44,17 +52,17 @@ class MapTeacher:
         self._interpreter = Interpreter
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(path.read_bytes(), 0))
         graph = model.subgraphs[0]
-        rows: dict[str, int] = {}
-        for position, operator in enumerate(graph.operators):
-            shape = graph.tensors[operator.outputs[0]].shape
-            for name, (side, channels) in _MAPS.items():
-                if list(shape) == [1, side, side, channels]:
-                    rows[name] = operator.outputs[0]
-                    last = position
-        if rows.keys() != _MAPS.keys():
-            raise InputError(f"{path} is not a MobileNetV2 1.0 of input 224")
-        graph.operators = graph.operators[: last + 1]
-        graph.outputs = [rows[name] for name in _MAPS]
+        ends = _block_ends([graph.tensors[o.outputs[0]].name.decode() for o in graph.operators])
+        channels = [int(graph.tensors[graph.operators[e].outputs[0]].shape[-1]) for e in ends]
+        if len(ends) != _BLOCKS + 1 or any(channels[1 + i] != c for i, c in _LAST.values()):
+            raise InputError(f"{path} is not a MobileNetV2 1.0")
+        outputs = [graph.operators[e].outputs[0] for e in ends]
+        rows = {"b.stem": outputs[0]} | {f"b.{i}": outputs[1 + i] for i in range(_BLOCKS)}
+        self._names = tuple(rows) if blocks else tuple(_LAST)
+        graph.operators = graph.operators[: ends[-1] + 1]
+        graph.outputs = (
+            list(rows.values()) if blocks else [rows[f"b.{i}"] for i, _ in _LAST.values()]
+        )
         model.signatureDefs = None
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -68,7 +76,7 @@ class MapTeacher:
             pixels: uint8 [H, W, 3], H and W multiples of 32.
 
         Returns:
-            By stage float32 [C, h, w].
+            By name float32 [C, h, w].
         """
         size = pixels.shape[0], pixels.shape[1]
         if size not in self._sized:
@@ -82,11 +90,30 @@ class MapTeacher:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[None])
         interpreter.invoke()
         maps = {}
-        for name, detail in zip(_MAPS, interpreter.get_output_details(), strict=True):
+        for name, detail in zip(self._names, interpreter.get_output_details(), strict=True):
             scale, zero = detail["quantization"]
             raw = interpreter.get_tensor(detail["index"])[0].astype(np.float32)
             maps[name] = np.ascontiguousarray(((raw - zero) * scale).transpose(2, 0, 1))
         return maps
+
+
+def _block_ends(names: list[str]) -> list[int]:
+    """Row of the operator that ends the first convolution, then each block, by their names."""
+    last: dict[str, int] = {}
+    for row, name in enumerate(names):
+        block = name.split("/")[1] if "/" in name else ""
+        if block == "Conv" or block.startswith("expanded_conv"):
+            last[block] = row
+    return list(last.values())
+
+
+def joined(teachers: Sequence[Teacher]) -> Teacher:
+    """The maps of several teachers as those of one."""
+
+    def maps(pixels: Image) -> dict[str, FloatArray]:
+        return {name: m for teacher in teachers for name, m in teacher(pixels).items()}
+
+    return maps
 
 
 _BLOBS = {
@@ -97,9 +124,14 @@ _BLOBS = {
         for i, b in enumerate(("1013", "1041", "1069", "1097", "1125", "1153", "1181", "1209"))
     },
     **{f"s32.{i}": b for i, b in enumerate(("1228", "1256", "1284", "1312"))},
+    "e8": "1315",
+    "e16": "1318",
+    "e32": "1321",
     "t16": "1344",
     "p8": "1367",
+    "l16": "1373",
     "p16": "1391",
+    "l32": "1397",
     "p32": "1415",
     "h8": "1440",
     "h16": "1465",

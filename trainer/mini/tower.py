@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -29,14 +30,31 @@ TRUNK = (("s8", 116, 4), ("s16", 232, 8), ("s32", 464, 4))
 """Name, channels and units of each stage behind the stem of stride 4; the first unit halves."""
 
 PYRAMID = 96
-MERGED = 192
-"""Channels of the map that joins what the pyramid gives at strides 16 and 32."""
 
 HIDDEN = 1.5
 """Width inside a unit against the width that it hands on."""
 
-AUX = {"m16": 96, "m32": 320}
-"""Maps of the second teacher, predicted linearly while training; no part of the exported tower."""
+SECOND_STEM = 32
+SECOND = (
+    (16, 1, 1),
+    (24, 2, 6),
+    (24, 1, 6),
+    (32, 2, 6),
+    (32, 1, 6),
+    (32, 1, 6),
+    (64, 2, 6),
+    (64, 1, 6),
+    (64, 1, 6),
+    (64, 1, 6),
+    (96, 1, 6),
+    (96, 1, 6),
+    (96, 1, 6),
+    (160, 2, 6),
+    (160, 1, 6),
+    (160, 1, 6),
+    (320, 1, 6),
+)
+"""Channels, stride and inner width of each block of the second trunk, behind a stem of stride 2."""
 
 TOKENS = {
     "s16": 232,
@@ -47,13 +65,43 @@ TOKENS = {
     "h8": PYRAMID,
     "h16": PYRAMID,
     "h32": PYRAMID,
-    "merged": MERGED,
+    "m16": 96,
+    "m32": 320,
 }
 """Maps that give tokens, with their channels."""
 
 UNITS = tuple(f"{stage}.{i}" for stage, _, count in TRUNK for i in range(count))
-HANDED = ("stem", *UNITS, "t16", "p8", "p16", "p32", "h8", "h16", "h32")
-"""Maps that the teacher has too, in the order in which they arise."""
+BLOCKS = tuple(f"b.{i}" for i in range(len(SECOND)))
+LAST = {stage: f"{stage}.{count - 1}" for stage, _, count in TRUNK} | {"m16": "b.12", "m32": "b.16"}
+"""The part that gives the last map of a stage."""
+
+SOURCES: dict[str, tuple[str, ...]] = {
+    "stem": ("pixels",),
+    **{name: (before,) for before, name in pairwise(("stem", *UNITS))},
+    **{f"e{s}": (LAST[f"s{s}"],) for s in (8, 16, 32)},
+    "t16": ("e32", "e16"),
+    "p8": ("t16", "e8"),
+    "l16": ("p8",),
+    "p16": ("l16", "t16"),
+    "l32": ("p16",),
+    "p32": ("l32", "e32"),
+    **{f"h{s}": (f"p{s}",) for s in (8, 16, 32)},
+    "b.stem": ("pixels",),
+    **{name: (before,) for before, name in pairwise(("b.stem", *BLOCKS))},
+}
+"""The maps that each part starts from, in the order in which they arise: the trunk's units, the
+entrances to the pyramid, its way down and up, the readers, and the blocks of the second trunk."""
+
+HANDED = tuple(SOURCES)
+"""Maps that the teachers have too."""
+
+CHANNELS = (
+    dict.fromkeys(SOURCES, PYRAMID)
+    | {"stem": STEM, "b.stem": SECOND_STEM}
+    | {f"{stage}.{i}": width for stage, width, count in TRUNK for i in range(count)}
+    | {name: width for name, (width, _, _) in zip(BLOCKS, SECOND, strict=True)}
+)
+"""Channels of each of them."""
 
 
 def _act(x: Tensor) -> Tensor:
@@ -64,16 +112,46 @@ class Conv(nn.Sequential):
     """Convolution and batch norm."""
 
     def __init__(
-        self, inputs: int, outputs: int, size: int = 1, stride: int = 1, groups: int = 1
+        self,
+        inputs: int,
+        outputs: int,
+        size: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        pad: int | None = None,
     ) -> None:
+        edge = size // 2 if pad is None else pad
         super().__init__(
-            nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False),
+            nn.Conv2d(inputs, outputs, size, stride, edge, groups=groups, bias=False),
             nn.BatchNorm2d(outputs),
         )
 
+    @torch.no_grad()
     def start_at(self, mean: Tensor) -> None:
         """Begin with the given mean of each channel."""
         cast(nn.BatchNorm2d, self[1]).bias.copy_(mean)
+
+
+class Stem(Conv):
+    """Pixels to a grid of stride 4: one convolution, then the largest of nine neighbours."""
+
+    def __init__(self) -> None:
+        super().__init__(3, STEM, 3, 2)
+
+    @torch.no_grad()
+    def approach(self, mean: Tensor, pixels: Tensor) -> None:
+        """Move the mean of each channel over `pixels` to `mean`.
+
+        The largest of nine neighbours has no mean that could be set, so this goes step by step;
+        below zero the activation makes the steps ten times as small.
+        """
+        for _ in range(80):
+            cast(nn.BatchNorm2d, self[1]).bias.add_(mean - self(pixels).mean((0, 2, 3)))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map [B, STEM, H / 4, W / 4] of pixels 0..255."""
+        x = _act(super().forward((pixels - PIXEL_MEAN) * PIXEL_SCALE))
+        return functional.max_pool2d(x, 3, 2, 1)
 
 
 class Depthwise(nn.Module):
@@ -105,6 +183,10 @@ class Unit(nn.Module):
         half = width // 2
         self.inner = Depthwise(half, round(HIDDEN * half), half)
 
+    def start_at(self, mean: Tensor) -> None:
+        """Begin with the given mean of each channel."""
+        self.inner.narrow.start_at(mean[1::2])
+
     def forward(self, x: Tensor) -> Tensor:
         """Map of the same shape."""
         kept, seen = x.chunk(2, 1)
@@ -120,74 +202,125 @@ class DownUnit(nn.Module):
         self.short = nn.Sequential(Conv(inputs, inputs, 3, 2, inputs), Conv(inputs, half))
         self.inner = Depthwise(inputs, round(HIDDEN * half), half, stride=2)
 
+    def start_at(self, mean: Tensor) -> None:
+        """Begin with the given mean of each channel."""
+        cast(Conv, self.short[1]).start_at(mean[0::2])
+        self.inner.narrow.start_at(mean[1::2])
+
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, width, h / 2, w / 2]."""
         return _shuffle(torch.cat([_act(self.short(x)), self.inner(x)], 1))
 
 
-class Fuse(nn.Module):
-    """Two maps of the pyramid to one."""
+class Enter(Conv):
+    """A map of the trunk in the pyramid's channels."""
 
-    def __init__(self) -> None:
+    def __init__(self, inputs: int) -> None:
+        super().__init__(inputs, PYRAMID)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, PYRAMID, h, w]."""
+        return _act(super().forward(x))
+
+
+class Fuse(nn.Module):
+    """Two maps of the pyramid to one, on the grid of the second.
+
+    The path with two small kernels keeps what it had before each of them, the path with one
+    large kernel is linear.
+    """
+
+    def __init__(self, enlarge: bool) -> None:
         super().__init__()
-        self.inner = Depthwise(2 * PYRAMID, PYRAMID, PYRAMID)
+        self.enlarge = enlarge
+        width = round(HIDDEN * PYRAMID)
+        self.widen = Conv(2 * PYRAMID, width)
+        self.spread = Conv(width, width, 3, 1, width)
+        self.narrow = Conv(2 * width, PYRAMID)
+        self.leave = Conv(PYRAMID, PYRAMID, 3, 1, PYRAMID)
         self.short = nn.Sequential(
             Conv(2 * PYRAMID, 2 * PYRAMID, 5, 1, 2 * PYRAMID), Conv(2 * PYRAMID, PYRAMID)
         )
-        self.leave = nn.Conv2d(PYRAMID, PYRAMID, 1)
 
     def start_at(self, mean: Tensor) -> None:
         """Begin with the given mean of each channel."""
-        cast(Tensor, self.leave.bias).copy_(mean)
+        cast(Conv, self.short[1]).start_at(mean)
 
-    def forward(self, upper: Tensor, lower: Tensor) -> Tensor:
-        """Map [B, PYRAMID, h, w] of two such maps."""
-        x = torch.cat([upper, lower], 1)
-        out: Tensor = self.leave(self.inner(x)) + self.short(x)
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """Map [B, PYRAMID, h, w] of two such maps, the first half as fine with `enlarge`."""
+        x = torch.cat([_up(first, 2.0) if self.enlarge else first, second], 1)
+        wide = _act(self.widen(x))
+        narrow = self.narrow(torch.cat([wide, _act(self.spread(wide))], 1))
+        out: Tensor = narrow + self.leave(narrow) + self.short(x)
         return out
 
 
-class Lower(nn.Sequential):
-    """A map of the pyramid on a grid half as fine."""
+class Separable(nn.Sequential):
+    """A depthwise convolution and one that mixes channels, an activation behind each."""
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int) -> None:
         super().__init__(
-            Conv(PYRAMID, PYRAMID, 5, 2, PYRAMID),
+            Conv(PYRAMID, 2 * PYRAMID, 5, stride, PYRAMID),  # two kernels a channel
             nn.LeakyReLU(0.1),
-            Conv(PYRAMID, PYRAMID),
+            Conv(2 * PYRAMID, PYRAMID),
             nn.LeakyReLU(0.1),
         )
+
+    def start_at(self, mean: Tensor) -> None:
+        """Begin with the given mean of each channel."""
+        cast(Conv, self[2]).start_at(mean)
 
 
 class Reader(nn.Sequential):
     """What the detector's branch of one scale makes of the pyramid, before its last layer."""
 
     def __init__(self) -> None:
-        layers: list[nn.Module] = []
-        for _ in range(2):
-            layers += [
-                Conv(PYRAMID, PYRAMID, 5, 1, PYRAMID),
-                nn.LeakyReLU(0.1),
-                Conv(PYRAMID, PYRAMID),
-                nn.LeakyReLU(0.1),
-            ]
-        super().__init__(*layers)
+        super().__init__(Separable(1), Separable(1))
+
+    def start_at(self, mean: Tensor) -> None:
+        """Begin with the given mean of each channel."""
+        cast(Separable, self[1]).start_at(mean)
 
 
-class Merge(nn.Module):
-    """What the pyramid knows at strides 16 and 32, joined on the grid of 16."""
+class SecondStem(Conv):
+    """Pixels to a grid of stride 2."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self.fine = Conv(2 * PYRAMID, MERGED)
-        self.coarse = Conv(2 * PYRAMID, MERGED)
-        self.first = Conv(MERGED, MERGED, 3)
-        self.second = Conv(MERGED, MERGED, 3)
+        super().__init__(3, SECOND_STEM, 3, 2, pad=0)
 
-    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Map [B, MERGED] on the grid of `fine`."""
-        x = _act(self.fine(fine) + _up(self.coarse(coarse), 2.0))
-        return _act(x + self.second(_act(self.first(x))))
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map [B, SECOND_STEM, H / 2, W / 2] of pixels 0..255."""
+        return functional.relu6(super().forward(_pad_end((pixels - PIXEL_MEAN) * PIXEL_SCALE)))
+
+
+class Block(nn.Module):
+    """Widen, a depthwise convolution, narrow without activation, and the input on top."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, wider: int) -> None:
+        super().__init__()
+        hidden = inputs * wider
+        self.stride = stride
+        self.through = stride == 1 and inputs == outputs
+        self.widen = Conv(inputs, hidden)
+        self.spread = Conv(hidden, hidden, 3, stride, hidden, pad=None if stride == 1 else 0)
+        self.narrow = Conv(hidden, outputs)
+
+    def start_at(self, mean: Tensor) -> None:
+        """Begin with the given mean of each channel (of what is added, where the input goes on)."""
+        self.narrow.start_at(torch.zeros_like(mean) if self.through else mean)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [B, outputs, h / stride, w / stride]."""
+        wide = functional.relu6(self.widen(x))
+        if self.stride == 2:
+            wide = _pad_end(wide)
+        out: Tensor = self.narrow(functional.relu6(self.spread(wide)))
+        return x + out if self.through else out
+
+
+def _pad_end(x: Tensor) -> Tensor:
+    """A row and a column of zeros at the end: where the second teacher's grids lie."""
+    return functional.pad(x, (0, 1, 0, 1))
 
 
 def _up(x: Tensor, factor: float) -> Tensor:
@@ -218,130 +351,79 @@ class TowerMaps:
     """What the tower gives.
 
     Attributes:
-        handed: Maps that the detector has too, by name (`HANDED`); float32 [B, C, h, w].
+        handed: Maps that the teachers have too, by name (`HANDED`); float32 [B, C, h, w].
         tokens: Maps that give tokens, by name (`TOKENS`).
-        s8: The trunk's map of stride 8.
     """
 
     handed: dict[str, Tensor]
     tokens: dict[str, Tensor]
-    s8: Tensor
 
 
 class MiniTower(nn.Module):
     """Photo to feature maps.
 
-    Input: float32 [B, 3, H, W], RGB values 0..255, H and W multiples of 32.
+    Input: float32 [B, 3, H, W], RGB values 0..255, H and W multiples of 32. Each part gives the
+    map of its name from the maps that `SOURCES` says.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = Conv(3, STEM, 3, 2)
-        units: dict[str, nn.Module] = {}
+        parts: dict[str, nn.Module] = {"stem": Stem()}
         inputs = STEM
         for stage, width, count in TRUNK:
             for i in range(count):
-                units[f"{stage}_{i}"] = Unit(width) if i else DownUnit(inputs, width)
+                parts[f"{stage}.{i}"] = Unit(width) if i else DownUnit(inputs, width)
             inputs = width
-        self.units = nn.ModuleDict(units)
-        self.enter = nn.ModuleDict({s: Conv(w, PYRAMID) for s, w, _ in TRUNK})
-        self.fuse = nn.ModuleDict({k: Fuse() for k in ("t16", "p8", "p16", "p32")})
-        self.lower = nn.ModuleDict({k: Lower() for k in ("p16", "p32")})
-        self.reader = nn.ModuleDict({k: Reader() for k in ("h8", "h16", "h32")})
-        self.merge = Merge()
+            parts[f"e{stage[1:]}"] = Enter(width)
+        parts |= {k: Fuse(enlarge=k in ("t16", "p8")) for k in ("t16", "p8", "p16", "p32")}
+        parts |= {k: Separable(2) for k in ("l16", "l32")}
+        parts |= {k: Reader() for k in ("h8", "h16", "h32")}
+        parts["b.stem"] = SecondStem()
+        inputs = SECOND_STEM
+        for name, (width, stride, wider) in zip(BLOCKS, SECOND, strict=True):
+            parts[name] = Block(inputs, width, stride, wider)
+            inputs = width
+        self.parts = nn.ModuleDict({part_key(name): parts[name] for name in HANDED})
         self.boundary = Boundary(STEM, 116, 232)
-        self.aux = nn.ModuleDict(
-            {"m16": nn.Conv2d(MERGED + 232, AUX["m16"], 1), "m32": nn.Conv2d(MERGED + 464, 320, 1)}
-        )
 
-    @torch.no_grad()
-    def start_at(self, name: str, mean: Tensor, pixels: Tensor | None = None) -> None:
-        """Let what makes a map (`HANDED`) begin with the given mean of each channel.
-
-        The stem ends with the largest of nine neighbours, so it needs `pixels` to move its mean
-        towards the given one.
-        """
-        stage, _, place = name.partition(".")
-        if stage == "stem":
-            if pixels is not None:
-                own = self._stem_map(pixels).mean((0, 2, 3))
-                cast(nn.BatchNorm2d, self.stem[1]).bias.add_(mean - own)
-        elif place:
-            unit = self.units[f"{stage}_{place}"]
-            cast(Depthwise, unit.inner).narrow.start_at(mean[1::2])
-            if isinstance(unit, DownUnit):
-                cast(Conv, unit.short[1]).start_at(mean[0::2])
-        elif name in self.fuse:
-            cast(Fuse, self.fuse[name]).start_at(mean)
-        else:
-            cast(Conv, cast(Reader, self.reader[name])[-2]).start_at(mean)
+    def part(self, name: str) -> nn.Module:
+        """What makes a map (`HANDED`)."""
+        return self.parts[part_key(name)]
 
     def forward(
         self,
         pixels: Tensor,
         given: Mapping[str, Tensor] | None = None,
         forced: Mapping[str, Tensor] | None = None,
-        apart: bool = False,
     ) -> TowerMaps:
         """Feature maps.
 
         Args:
             pixels: float32 [B, 3, H, W], 0..255.
-            given: The detector's maps by name (`HANDED`), in the tower's units.
+            given: The teachers' maps by name (`HANDED`), in the tower's units.
             forced: bool [B] by name; where true, what follows starts from the given map in
                 place of the tower's own.
-            apart: Send no gradient of the tokens into what the detector teaches; of the tower,
-                only the merged map learns from them.
         """
         handed: dict[str, Tensor] = {}
-
-        def hand(name: str, x: Tensor) -> Tensor:
-            handed[name] = x
-            if given is None or forced is None:
-                return x
-            return torch.where(forced[name].view(-1, 1, 1, 1), given[name], x)
-
-        x = hand("stem", self._stem_map(pixels))
-        entered: dict[str, Tensor] = {}
-        for stage, _, count in TRUNK:
-            for i in range(count):
-                x = hand(f"{stage}.{i}", self.units[f"{stage}_{i}"](x))
-            entered[stage] = _act(self.enter[stage](x))
-        last = {s: handed[f"{s}.{n - 1}"] for s, _, n in TRUNK}
-        t16 = hand("t16", self.fuse["t16"](_up(entered["s32"], 2.0), entered["s16"]))
-        p8 = hand("p8", self.fuse["p8"](_up(t16, 2.0), entered["s8"]))
-        p16 = hand("p16", self.fuse["p16"](self.lower["p16"](p8), t16))
-        p32 = hand("p32", self.fuse["p32"](self.lower["p32"](p16), entered["s32"]))
-        read = {
-            f"h{s}": hand(f"h{s}", self.reader[f"h{s}"](p))
-            for s, p in ((8, p8), (16, p16), (32, p32))
-        }
-        fine = torch.cat([p16, read["h16"]], 1)
-        coarse = torch.cat([p32, read["h32"]], 1)
-        tokens = {"s16": last["s16"], "s32": last["s32"]}
-        tokens |= {k: handed[k] for k in TOKENS if k in handed}
-        if apart:
-            fine, coarse = fine.detach(), coarse.detach()
-            tokens = {k: t.detach() for k, t in tokens.items()}
-        tokens["merged"] = self.merge(fine, coarse)
-        return TowerMaps(handed, tokens, last["s8"])
-
-    def _stem_map(self, pixels: Tensor) -> Tensor:
-        x = _act(self.stem((pixels - PIXEL_MEAN) * PIXEL_SCALE))
-        return functional.max_pool2d(x, 3, 2, 1)
+        seen = {"pixels": pixels}
+        for name in HANDED:
+            own = self.part(name)(*(seen[k] for k in SOURCES[name]))
+            handed[name] = seen[name] = own
+            if given is not None and forced is not None:
+                seen[name] = torch.where(forced[name].view(-1, 1, 1, 1), given[name], own)
+        tokens = {k: handed[LAST.get(k, k)] for k in TOKENS}
+        return TowerMaps(handed, tokens)
 
     def boundaries(self, maps: TowerMaps) -> Tensor:
         """Boundary logits [B, 1, H / 4, W / 4] of the maps that `forward` gave."""
-        out: Tensor = self.boundary(maps.handed["stem"], maps.s8, maps.tokens["s16"])
+        handed = maps.handed
+        out: Tensor = self.boundary(handed["stem"], handed[LAST["s8"]], handed[LAST["s16"]])
         return out
 
-    def second(self, maps: TowerMaps) -> dict[str, Tensor]:
-        """The second teacher's maps as far as the tower can tell them, by name (`AUX`)."""
-        merged, tokens = maps.tokens["merged"], maps.tokens
-        return {
-            "m16": self.aux["m16"](torch.cat([merged, tokens["s16"]], 1)),
-            "m32": self.aux["m32"](torch.cat([functional.avg_pool2d(merged, 2), tokens["s32"]], 1)),
-        }
+
+def part_key(name: str) -> str:
+    """The name of a map as the name of a module, which holds no dot."""
+    return name.replace(".", "_")
 
 
 def normalise_tokens(feature_map: Tensor, eps: float = 1e-5) -> Tensor:

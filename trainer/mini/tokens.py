@@ -1,0 +1,106 @@
+"""Pooled tokens of labelled segments: python -m trainer.mini.tokens MODEL --pairs F... -o DIR.
+
+Only pooled normalised tokens enter the head, so a finished tower needs to look at each photo once
+a size; after that an epoch over all segments takes seconds. The rows come from the exported
+tower, by the very code that indexes photos.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from indexer.embedders.mini import MiniModel
+from trainer.pairs import PairImage, read_pairs
+from usearch import masks
+from usearch.models.card import read_card
+from usearch.records import Segments
+
+MAX_SEGMENTS = 24
+_PHOTOS_A_FILE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRows:
+    """Segments with their pooled tokens.
+
+    Attributes:
+        rows: float16 [n, inputs of the head].
+        photo: The photo of each.
+        segment: Row of each among the segments of its photo.
+    """
+
+    rows: npt.NDArray[np.float16]
+    photo: list[str]
+    segment: list[int]
+
+
+def segments_of(image: PairImage) -> Segments:
+    """The labelled segments of a photo, at most `MAX_SEGMENTS`."""
+    shown = [s.mask(image.height, image.width) for s in image.segments[:MAX_SEGMENTS]]
+    return masks.segments_from_masks(shown, [1.0] * len(shown))
+
+
+def token_rows(model: MiniModel, images: Iterable[PairImage], flip: bool) -> Iterator[TokenRows]:
+    """Rows of each photo that has segments; with `flip` the photos are mirrored."""
+    for image in images:
+        if not image.segments:
+            continue
+        pixels = image.pixels()
+        segments = segments_of(image)
+        if flip:
+            pixels = np.ascontiguousarray(pixels[:, ::-1])
+            shown = [masks.decode(rle, segments.size)[:, ::-1] for rle in segments.rles]
+            segments = masks.segments_from_masks(shown, [1.0] * len(shown))
+        rows = model.pooled(model.features(pixels)[0], segments).astype(np.float16)
+        yield TokenRows(rows, [image.id] * len(rows), list(range(len(rows))))
+
+
+def write_tokens(
+    model: MiniModel, pairs: Iterable[Path], folder: Path, share: tuple[int, int], flip: bool
+) -> None:
+    """Write the rows of a share of the photos as numbered npz files; what is there is kept."""
+    part, parts = share
+    images: dict[str, PairImage] = {}
+    for path in pairs:
+        for image in read_pairs(path):
+            images.setdefault(image.id, image)
+    ids = sorted(images)[part::parts]
+    folder.mkdir(parents=True, exist_ok=True)
+    for start in range(0, len(ids), _PHOTOS_A_FILE):
+        file = folder / f"tokens-{part}-{start:06d}.npz"
+        if file.exists():
+            continue
+        chosen = [images[k] for k in ids[start : start + _PHOTOS_A_FILE]]
+        found = list(token_rows(model, chosen, flip))
+        partial = file.with_suffix(".partial.npz")
+        np.savez(
+            partial,
+            rows=np.concatenate([f.rows for f in found]),
+            photo=np.array([p for f in found for p in f.photo]),
+            segment=np.array([s for f in found for s in f.segment]),
+        )
+        partial.replace(file)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="folder of the exported model")
+    parser.add_argument("--pairs", type=Path, nargs="+", required=True)
+    parser.add_argument("--share", type=int, nargs=2, default=(0, 1), help="part and parts")
+    parser.add_argument("--flip", action="store_true", help="mirror the photos")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    model = MiniModel(read_card(options.model), 1)
+    part, parts = options.share
+    write_tokens(model, options.pairs, options.output, (part, parts), options.flip)
+
+
+if __name__ == "__main__":
+    main()
