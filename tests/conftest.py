@@ -33,6 +33,8 @@ SLOW_FILES = {
     "embedders/test_checkpoint.py",
     "embedders/test_clip.py",
     "embedders/test_head.py",
+    "embedders/test_onnx_form.py",
+    "embedders/test_run_commands.py",
     "embedders/test_towers.py",
     "embedders/test_use.py",
     "filters/test_filters_against_sql.py",
@@ -46,8 +48,11 @@ SLOW_FILES = {
     "store/test_store_crash.py",
     "store/test_store_locks.py",
     "test_classify_gaps.py",
+    "trainer/test_ablation.py",
     "trainer/test_feature_cache.py",
     "trainer/test_mini_tower.py",
+    "trainer/test_mini_units.py",
+    "trainer/test_ridge.py",
 }
 """Files that start processes, browsers or torch. All of each is slow, and the fast part does not
 even import it."""
