@@ -51,6 +51,8 @@ SLOW_FILES = {
     "trainer/test_ablation.py",
     "trainer/test_feature_cache.py",
     "trainer/test_mini_tower.py",
+    "trainer/test_use_processes.py",
+    "trainer/test_use_training.py",
     "trainer/test_mini_units.py",
     "trainer/test_ridge.py",
 }
