@@ -6,7 +6,7 @@ import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from indexer.segmenters.coco_masks import (
@@ -205,7 +205,7 @@ def _add_annotation(
     if not _is_id(image_id):
         report.problem(f"{where}.image_id", f"{short(image_id)} is no id of an image")
         return
-    kept = {
+    kept: dict[str, Any] = {
         name: entry[name]
         for name in ("category_id", "caption", "iscrowd", "bbox", "file_name", "segments_info")
         if name in entry
@@ -268,8 +268,9 @@ def photo_of(
     if file is None:
         report.problem(f"{image.where}.file_name", f"there is no photo {image.name} in {folder}")
         return None
-    stem = Path(image.name).stem
-    entry = PhotoEntry(image.where, stem, file, image.size, image.licence, stem)
+    name = PurePosixPath(image.name.replace("\\", "/"))
+    key = name.with_suffix("").as_posix()
+    entry = PhotoEntry(image.where, key, file, image.size, image.licence, name.stem)
     return make_photo(entry, marks, options, source, report)
 
 

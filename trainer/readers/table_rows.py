@@ -88,7 +88,8 @@ def _parquet(path: Path) -> Iterator[Row]:
 
 def _json(path: Path) -> Iterator[Row]:
     """A list of rows, or an object with a row, or a list, for each photo."""
-    key, held = "", []
+    key = ""
+    held: list[Any] = []
     for name, row, entry in entries(path):
         if name and not is_photo_key(name):  # the columns of one photo, in a file of its own
             yield from _as_rows(json.loads(path.read_bytes()), str(path), path.stem)

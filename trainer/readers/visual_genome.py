@@ -120,7 +120,7 @@ def _coco_ids(path: Path, report: Report) -> dict[int, int]:
     for _, _, entry in entries(path):
         if isinstance(entry, dict):
             image_id, coco_id = _image_id(entry), entry.get("coco_id")
-            if image_id is not None and is_whole(coco_id):
+            if image_id is not None and isinstance(coco_id, int):
                 found[image_id] = coco_id
     report.say(f"{path.name}: {len(found):,} photos are COCO's too, and keep their split")
     return found
