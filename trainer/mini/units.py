@@ -4,7 +4,8 @@ Each part gets the detector's maps before it and has to give the one behind it. 
 regression with as many examples as windows have cells, so it can be driven much further than the
 same part can be inside the whole tower: the maps are kept in memory, a step touches one part
 only, and the learning rate is ten times what the whole tower bears. Parts are independent:
-`--only` fits some of them, and two processes can share a run.
+`--groups` fits some of them, and several processes can share a run. When all are there, the
+tower they make is written as a run that `trainer.mini.train` and `trainer.mini.export` read.
 """
 
 from __future__ import annotations
@@ -258,6 +259,10 @@ def main() -> None:
         scales.with_suffix(".partial").replace(scales)
     for group in options.groups:
         fit_group(model, group, samples, teacher, options.run, Fit(steps=options.steps))
+    if all(part_file(options.run, name).exists() for name in HANDED):
+        assemble(model.tower, options.run)
+        (options.run / "recipe.json").write_text(json.dumps({"head_width": 1}))
+        torch.save({"average": model.state_dict(), "step": 0}, options.run / "last.pt")
 
 
 if __name__ == "__main__":
