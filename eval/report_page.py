@@ -326,7 +326,7 @@ def _class_cells(report: EvalReport, number: int, total: int) -> str:
     return (
         f'<tr><th scope="row">{text(row.name)}</th><td class="n" data-v="{iou}">{shown}</td>'
         f'<td class="rare">{bar}</td>{_share(row.labelled, total)}'
-        f"{_share(row.predicted, total, ' rare')}<td class="rare">{text(missed_text(row))}</td></tr>\n"
+        f'{_share(row.predicted, total, " rare")}<td class="rare">{text(missed_text(row))}</td></tr>\n'
     )
 
 
