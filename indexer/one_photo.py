@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from indexer.embedders import KeyedEmbedder, key_space_of
 from indexer.photos import MAX_PIXELS, MAX_SIDE, PhotoError, SameContent, decode
 from indexer.planning import Task
 from indexer.segmenters import cut_photo
-from usearch.records import EmbeddingSpace
+from usearch.records import EmbeddingSpace, FloatArray, Image, Segments
 from usearch.store import IndexedPhoto, PhotoRow
 
 if TYPE_CHECKING:
@@ -39,11 +40,15 @@ DECODE_SECONDS = 300
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How files are read; see `indexer.photos.decode`."""
+    """How files are read; see `indexer.photos.decode`.
+
+    With `keys`, segments get visual keys where the embedder makes them.
+    """
 
     max_side: int = MAX_SIDE
     max_pixels: int = MAX_PIXELS
     allow_truncated: bool = False
+    keys: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,13 @@ class Loaded:
     space: EmbeddingSpace
     segmenter: str
     segmenter_settings: dict[str, object]
+    keys: EmbeddingSpace | None = None
 
 
 def what_is_loaded(segmenter: Segmenter, embedder: Embedder) -> Loaded:
     """The identity of a segmenter and an embedder."""
-    return Loaded(embedder.space, segmenter.name, segmenter.settings)
+    keys = key_space_of(embedder)
+    return Loaded(embedder.space, segmenter.name, segmenter.settings, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ def index_one(task: Task, segmenter: Segmenter, embedder: Embedder, reading: Rea
         after_decoding = time.perf_counter()
         segments = cut_photo(segmenter, decoded.image, photo.full_path)
         after_cutting = time.perf_counter()
-        vectors = embedder.embed(decoded.image, segments)
+        vectors, keys = _embedded(embedder, decoded.image, segments, keyed=reading.keys)
     except SameContent as same:
         return Outcome(task, None, same.n_bytes, same.mtime_ns)
     except PhotoError as error:
@@ -128,8 +135,17 @@ def index_one(task: Task, segmenter: Segmenter, embedder: Embedder, reading: Rea
         after_cutting - after_decoding,
         time.perf_counter() - after_cutting,
     )
-    indexed = IndexedPhoto(row, segments, vectors)
+    indexed = IndexedPhoto(row, segments, vectors, keys)
     return Outcome(task, indexed, decoded.bytes, decoded.mtime_ns, seconds)
+
+
+def _embedded(
+    embedder: Embedder, image: Image, segments: Segments, *, keyed: bool
+) -> tuple[FloatArray, FloatArray | None]:
+    """Vectors, and visual keys where they are wanted and the embedder makes them."""
+    if keyed and isinstance(embedder, KeyedEmbedder) and embedder.key_space is not None:
+        return embedder.embed_keyed(image, segments)
+    return embedder.embed(image, segments), None
 
 
 def failure(task: Task, error: PhotoError) -> Outcome:

@@ -23,7 +23,7 @@ from indexer.photos import MAX_PIXELS
 from indexer.planning import KnownPhotos, Plan, make_plan
 from indexer.reports import IndexReport, Progress
 from indexer.workers import Alone, Crew, crew_for
-from usearch.errors import InputError, StoreNotFound
+from usearch.errors import InputError, StoreNotFound, UsageError
 from usearch.render.safe_text import printable
 from usearch.store import Snapshot, Writer, open_snapshot, open_writer
 from usearch.store.lock import WriteLock
@@ -48,6 +48,7 @@ def index_photos(
     timed: int = 0,
     max_pixels: int = MAX_PIXELS,
     allow_truncated: bool = False,
+    keys: bool | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> IndexReport:
     """Brings a store up to date with the photos below some folders.
@@ -71,6 +72,9 @@ def index_photos(
         timed: Photos that a dry run cuts and embeds to forecast size and time; 0 for none.
         max_pixels: See `indexer.photos.decode`.
         allow_truncated: See there.
+        keys: Whether segments get visual keys: None gives them to photos that are indexed now,
+            where the models make keys; True makes them for stored photos too that have none;
+            False makes none.
         progress: Is called often, from this thread.
 
     Raises:
@@ -104,13 +108,16 @@ def index_photos(
             retry=retry,
             verify=verify,
             limit=limit,
+            without_keys=_without_keys(snapshot) if keys else frozenset(),
         )
 
     snapshot = _snapshot_if_any(store)
     plan = planned(snapshot)
     if not found and not plan.gone:
         raise _nothing_found(folders, survey)
-    reading = Reading(max_pixels=max_pixels, allow_truncated=allow_truncated)
+    reading = Reading(
+        max_pixels=max_pixels, allow_truncated=allow_truncated, keys=keys is not False
+    )
     if dry_run:
         _count(plan, report)
         report.moved = len(plan.moves)
@@ -142,6 +149,8 @@ def index_photos(
                 loaded = crew.wait_until_loaded(stop.asked)
                 _count(plan, report)
                 if loaded is not None:
+                    if keys and loaded.keys is None:
+                        raise _no_keys(preset)
                     with _writer(store, preset, loaded) as writer:
                         if snapshot is None or writer.snapshot.version != snapshot.version:
                             plan = planned(writer.snapshot)
@@ -161,6 +170,20 @@ def _snapshot_if_any(store: Path) -> Snapshot | None:
         return None
 
 
+def _without_keys(snapshot: Snapshot | None) -> set[int]:
+    from usearch.store.keys import photos_without_keys
+
+    return set() if snapshot is None else photos_without_keys(snapshot, None)
+
+
+def _no_keys(preset: str) -> UsageError:
+    return UsageError(
+        f"the model {preset} makes no visual keys: it has no feature of a segment apart from the "
+        "vector that texts share",
+        "leave --keys out",
+    )
+
+
 def _made_by(snapshot: Snapshot) -> Loaded:
     return Loaded(snapshot.space, snapshot.segmenter, snapshot.segmenter_settings)
 
@@ -172,6 +195,7 @@ def _writer(store: Path, preset: str, loaded: Loaded) -> Writer:
         preset=preset,
         segmenter=loaded.segmenter,
         segmenter_settings=loaded.segmenter_settings,
+        keys=loaded.keys,
     )
 
 

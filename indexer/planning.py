@@ -11,6 +11,7 @@ import importlib.util
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -34,16 +35,19 @@ class Task:
         number: Position in the run; results are stored in this order.
         photo: The file.
         known: The store's row for this file; its new row takes that one's place.
+        anew: Its vectors are made anew even where the content is the known one.
     """
 
     number: int
     photo: FoundPhoto
     known: PhotoRow | None = None
+    anew: bool = False
 
     @property
     def known_hash(self) -> str:
         """Content that needs no new vectors; "" when there is none."""
-        return self.known.hash if self.known is not None and self.known.status == "ok" else ""
+        same = self.known is not None and self.known.status == "ok" and not self.anew
+        return self.known.hash if same and self.known is not None else ""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,7 @@ def make_plan(
     retry: bool = False,
     verify: bool = False,
     limit: int | None = None,
+    without_keys: AbstractSet[int] = frozenset(),
 ) -> Plan:
     """Compares what was found with what is known.
 
@@ -124,6 +129,7 @@ def make_plan(
         verify: Read the content of unchanged photos too, in case a file was changed behind
             its size and time.
         limit: At most so many tasks; the rest is left to another run.
+        without_keys: Ids of photos that are to be cut and embedded again for their visual keys.
     """
     plan = Plan()
     new: list[FoundPhoto] = []
@@ -139,7 +145,7 @@ def make_plan(
         status = known.status[row]
         failed = status != "ok"
         again = (retry or _may_work_now(known.photo(row), max_pixels)) if failed else verify
-        if again or not same:
+        if again or not same or known.photo_id[row] in without_keys:
             changed.append((photo, row))
             continue
         plan.unchanged += 1
@@ -153,7 +159,7 @@ def make_plan(
     plan.empty_roots = _empty_roots(known, roots, seen, set(gone))
     work = [
         *(Task(0, photo) for photo in new),
-        *(_task_again(photo, known.photo(row)) for photo, row in changed),
+        *(_task_again(photo, known.photo(row), without_keys) for photo, row in changed),
     ]
     work.sort(key=lambda task: task.photo.full_path)
     if limit is not None and len(work) > limit:
@@ -163,9 +169,10 @@ def make_plan(
     return plan
 
 
-def _task_again(photo: FoundPhoto, known: PhotoRow) -> Task:
+def _task_again(photo: FoundPhoto, known: PhotoRow, without_keys: AbstractSet[int]) -> Task:
     """A task for a known file, which keeps the root under which it was indexed first."""
-    return Task(0, replace(photo, root=known.root, path=known.path), known)
+    same_place = replace(photo, root=known.root, path=known.path)
+    return Task(0, same_place, known, anew=known.photo_id in without_keys)
 
 
 def _may_work_now(failed: PhotoRow, max_pixels: int) -> bool:

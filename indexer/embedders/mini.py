@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image as PillowImage
 
+from indexer.embedders.keys import key_space, keys_of
 from usearch.errors import ModelError
 from usearch.masks import pooling_weights
 from usearch.models.card import ModelCard
@@ -97,6 +98,22 @@ class MiniModel:
         """Vectors of the segments, float32 [n, D], unit length; see `Embedder.embed`."""
         parts = [self._vectors(f, segments) for f in self.features(image)]
         return _unit(np.sum(parts, axis=0))
+
+    @property
+    def key_space(self) -> EmbeddingSpace:
+        """Space of the visual keys: tower, stages and sizes shape them, head and texts do not."""
+        made_by = self.space.made_by
+        tower = made_by["files"]["tower.onnx"]
+        backbone = {"tower": tower, "stages": self._stages, "side": self._sides[-1]}
+        return key_space(self.space.name, backbone)
+
+    def embed_keyed(self, image: Image, segments: Segments) -> tuple[FloatArray, FloatArray]:
+        """Vectors and visual keys; see `KeyedEmbedder.embed_keyed`.
+
+        The keys are made of what the head gets, at the largest input size.
+        """
+        pooled = self.pooled(self.features(image)[-1], segments)
+        return self.embed(image, segments), keys_of(pooled)
 
     def _run(self, image: Image, side: int) -> Features:
         height, width = input_size(image.shape[0], image.shape[1], side)

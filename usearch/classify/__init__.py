@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from usearch.classify.bank import Voters, mixed_scores
 from usearch.classify.gaps import classify_picture, gap_pieces
-from usearch.classify.neighbours import Bank, Vote, open_bank, voters_of, votes_on
+from usearch.classify.neighbours import Bank, Explained, explain_segments, open_bank, voters_of
 from usearch.classify.probabilities import class_scores, segment_probabilities
 from usearch.classify.regions import resized_map
 from usearch.classify.rule import (
@@ -44,12 +44,12 @@ __all__ = [
     "ClassMap",
     "ClassTexts",
     "Classified",
+    "Explained",
     "MapValues",
     "PhotoShares",
     "Rule",
     "Shares",
     "StoredPhoto",
-    "Vote",
     "Voters",
     "class_map",
     "class_scores",
@@ -58,6 +58,7 @@ __all__ = [
     "classify_segments",
     "classify_store",
     "embed_classes",
+    "explain_segments",
     "gap_pieces",
     "map_values",
     "mixed_scores",
@@ -69,5 +70,4 @@ __all__ = [
     "shares_of",
     "stored_photos",
     "voters_of",
-    "votes_on",
 ]

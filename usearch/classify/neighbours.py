@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from usearch.classify.bank import NEIGHBOURS, Voters, vote_weights
+from usearch.classify.bank import NEIGHBOURS, Voters, mixed_scores, vote_weights
 from usearch.classify.probabilities import class_logits, softmax
 from usearch.classify.texts import ClassTexts
 from usearch.errors import SpaceMismatch, StoreError, UsageError
-from usearch.records import EmbeddingSpace, FloatArray
+from usearch.records import EmbeddingSpace, FloatArray, Segments
 
 if TYPE_CHECKING:
     from usearch.store import Snapshot
@@ -69,6 +69,29 @@ class Vote:
     share: float
     name: str
     probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a segment has its class.
+
+    Attributes:
+        row: Of the segment among those of its photo.
+        box: x0 y0 x1 y1 in pixels of the photo as shown, half-open.
+        own: Its best class by itself.
+        own_probability: Share of the softmax that the class took.
+        name: Its best class with the votes.
+        probability: Share of the mixed scores that the class took.
+        votes: On it, the nearest neighbour first.
+    """
+
+    row: int
+    box: tuple[float, float, float, float]
+    own: str
+    own_probability: float
+    name: str
+    probability: float
+    votes: list[Vote]
 
 
 def open_bank(snapshot: Snapshot, weight: float, k: int = NEIGHBOURS) -> Bank:
@@ -177,12 +200,9 @@ def votes_on(
     wanted = np.unique(rows[rows >= 0])
     if not len(wanted):
         return [[] for _ in segments]
-    logits = class_logits(
-        voters.vectors[wanted], [*texts.vectors, *texts.background], texts.logit_scale
-    )
-    shares = softmax(logits)
+    shares = _softmax_of(voters.vectors[wanted], texts)
     best = shares.argmax(1)
-    titles = [*texts.listed.titles, *[BACKGROUND] * len(texts.background)]
+    titles = _titles(texts)
     table = bank.snapshot.segments(voters.sources[wanted]).to_pylist()
     weights = vote_weights(voters.rows, voters.similarities)[segments]
     out: list[list[Vote]] = []
@@ -206,3 +226,58 @@ def votes_on(
             )
         out.append(votes)
     return out
+
+
+def explain_segments(
+    bank: Bank,
+    voters: Voters,
+    texts: ClassTexts,
+    segments: Segments,
+    vectors: FloatArray,
+    size: tuple[int, int],
+    most: int,
+) -> list[Explained]:
+    """Why the largest segments of a photo have their classes.
+
+    Args:
+        bank: Where the voters are from.
+        voters: Of the photo's segments.
+        texts: The classes; parts count as classes of their own here.
+        segments: n segments of the photo.
+        vectors: float32 [n, D].
+        size: (height, width) of the photo as shown, in pixels.
+        most: How many segments, at most.
+    """
+    rows = np.argsort(-segments.areas, kind="stable")[:most]
+    own = _softmax_of(vectors[rows], texts)
+    theirs = _softmax_of(voters.vectors, texts)
+    mixed = mixed_scores(own, voters.rows[rows], voters.similarities[rows], theirs, bank.weight)
+    titles = _titles(texts)
+    height, width = size
+    scale = np.array([width / segments.size[1], height / segments.size[0]] * 2)
+    out = []
+    for row, mine, both, votes in zip(
+        rows.tolist(), own, mixed, votes_on(bank, voters, texts, rows), strict=True
+    ):
+        x0, y0, x1, y1 = (segments.boxes[row] * scale).tolist()
+        alone, best = int(mine.argmax()), int(both.argmax())
+        out.append(
+            Explained(
+                row=row,
+                box=(x0, y0, x1, y1),
+                own=titles[alone],
+                own_probability=float(mine[alone]),
+                name=titles[best],
+                probability=float(both[best]),
+                votes=votes,
+            )
+        )
+    return out
+
+
+def _softmax_of(vectors: FloatArray, texts: ClassTexts) -> FloatArray:
+    return softmax(class_logits(vectors, [*texts.vectors, *texts.background], texts.logit_scale))
+
+
+def _titles(texts: ClassTexts) -> list[str]:
+    return [*texts.listed.titles, *[BACKGROUND] * len(texts.background)]

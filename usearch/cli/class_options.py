@@ -10,6 +10,7 @@ import typer
 from usearch.errors import UsageError
 
 if TYPE_CHECKING:
+    from usearch.classify import Bank
     from usearch.text.class_lists import ClassList
 
 ClassesOption = Annotated[
@@ -61,6 +62,29 @@ WhereOption = Annotated[
         show_default=False,
     ),
 ]
+BankOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--bank",
+        metavar="STORE",
+        help="A store as memory: what looks alike there votes on each segment; docs/memory.md.",
+        show_default=False,
+    ),
+]
+BankWeightOption = Annotated[
+    float,
+    typer.Option(
+        "--bank-weight", metavar="W", help="Share of the votes of --bank in a segment's scores."
+    ),
+]
+NeighboursOption = Annotated[
+    int,
+    typer.Option("--neighbours", metavar="K", min=1, help="How many of --bank vote on a segment."),
+]
+DEFAULT_BANK_WEIGHT = 0.3
+DEFAULT_NEIGHBOURS = 16
+"""Those of `usearch.classify.bank`, which would import NumPy for `--help`."""
+
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace tables and json that are there.")
 ]
@@ -123,3 +147,22 @@ def _named(option: str, names: list[str]) -> ClassList:
     if not all(line.strip() for line in lines):
         raise UsageError(f"{option} is empty", f"name something: {option} sky")
     return parse_classes(lines, option, "no.")
+
+
+def asked_bank(store: Path | None, weight: float, neighbours: int) -> Bank | None:
+    """The bank that the options name; None without one.
+
+    Raises:
+        UsageError: The weight is not in 0..1.
+        StoreNotFound: There is no store of that name.
+        StoreError: It is damaged, or has no visual keys.
+    """
+    if store is None:
+        return None
+    if not 0.0 <= weight <= 1.0:
+        raise UsageError(f"--bank-weight {weight}: weights lie between 0 and 1")
+    from usearch.classify import open_bank
+    from usearch.opened import named_store
+    from usearch.store import open_snapshot
+
+    return open_bank(open_snapshot(named_store(store)), weight, neighbours)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from usearch.errors import InputError, SpaceMismatch
+from usearch.cli.output import note
+from usearch.errors import InputError, SpaceMismatch, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
 
     from indexer.embedders import Embedder
     from indexer.segmenters import Segmenter
-    from usearch.classify import Classified, ClassTexts, Rule
+    from usearch.classify import Bank, Classified, ClassTexts, Explained, Rule, Voters
     from usearch.opened import OpenStore
-    from usearch.records import Image, Segments
+    from usearch.records import FloatArray, Image, Segments
     from usearch.text.class_lists import ClassList
+
+EXPLAINED = 10
+"""Segments of a photo that `--explain` tells of, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,7 @@ class ClassedPhoto:
         found: Their classes and those of the pixels.
         image: uint8 [h, w, 3], as it was cut; None for a stored photo, which is not opened.
         photo: Its id in the store; None for a new photo.
+        explained: Why its largest segments have their classes; None where it was not asked.
     """
 
     path: Path
@@ -41,6 +46,7 @@ class ClassedPhoto:
     found: Classified
     image: Image | None
     photo: int | None
+    explained: list[Explained] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,14 @@ class SkippedPhoto:
     path: Path
     reason: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A bank that votes along, and whether its votes are told."""
+
+    bank: Bank
+    explain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +117,13 @@ def load_models(
 
 
 def new_photos(
-    photos: Sequence[Path], models: Models, rule: Rule, max_side: int, *, fill: bool
+    photos: Sequence[Path],
+    models: Models,
+    rule: Rule,
+    max_side: int,
+    *,
+    fill: bool,
+    memory: Memory | None = None,
 ) -> Iterator[ClassedPhoto | SkippedPhoto]:
     """Photos cut, embedded and classified, one after the other.
 
@@ -113,10 +133,12 @@ def new_photos(
         rule: What of the rule is chosen.
         max_side: Longest side, in pixels, at which they are cut.
         fill: Whether what no segment covers is embedded in pieces.
+        memory: Whose segments vote along; `check_bank` has seen it.
     """
+    from indexer.embedders import KeyedEmbedder
     from indexer.photos import PhotoError, decode
     from indexer.segmenters import cut_photo
-    from usearch.classify import classify_picture
+    from usearch.classify import classify_picture, voters_of
 
     for photo in photos:
         try:
@@ -125,11 +147,57 @@ def new_photos(
         except PhotoError as problem:
             yield SkippedPhoto(photo, problem.reason, problem.detail)
             continue
+        vectors = voters = None
+        if memory is not None:
+            assert isinstance(models.embedder, KeyedEmbedder), "check_bank"
+            vectors, keys = models.embedder.embed_keyed(decoded.image, segments)
+            voters = voters_of(memory.bank, keys, decoded.hash)
         found = classify_picture(
-            decoded.image, segments, models.embedder.embed, models.texts, rule, fill=fill
+            decoded.image,
+            segments,
+            models.embedder.embed,
+            models.texts,
+            rule,
+            fill=fill,
+            vectors=vectors,
+            voters=voters,
         )
         size = decoded.height, decoded.width
-        yield ClassedPhoto(photo, size, segments, found, decoded.image, None)
+        told = _explained(memory, voters, models.texts, segments, vectors, size)
+        yield ClassedPhoto(photo, size, segments, found, decoded.image, None, told)
+
+
+def _explained(
+    memory: Memory | None,
+    voters: Voters | None,
+    texts: ClassTexts,
+    segments: Segments,
+    vectors: FloatArray | None,
+    size: tuple[int, int],
+) -> list[Explained] | None:
+    from usearch.classify import explain_segments
+
+    if memory is None or not memory.explain or voters is None or vectors is None:
+        return None
+    return explain_segments(memory.bank, voters, texts, segments, vectors, size, EXPLAINED)
+
+
+def check_bank(bank: Bank, embedder: Embedder, preset: str) -> None:
+    """Refuse a bank that the models of new photos cannot be compared with.
+
+    Raises:
+        UsageError: The models make no visual keys.
+        SpaceMismatch: Another model made the bank.
+    """
+    from indexer.embedders import key_space_of
+    from usearch.classify.neighbours import require_same_keys
+
+    space = key_space_of(embedder)
+    if space is None:
+        raise UsageError(
+            f"the model {preset} makes no visual keys, so no bank can vote", "leave --bank out"
+        )
+    require_same_keys(bank, space, embedder.space, preset)
 
 
 def stored_texts(opened: OpenStore, listed: ClassList, background: ClassList | None) -> ClassTexts:
@@ -208,12 +276,45 @@ def stored_photos(
     texts: ClassTexts,
     rule: Rule,
     rows: npt.NDArray[np.int64] | None,
+    memory: Memory | None = None,
 ) -> Iterator[ClassedPhoto]:
     """Stored photos classified from what the store holds of them."""
     from usearch.classify import classify_segments
     from usearch.classify import stored_photos as read_photos
+    from usearch.classify.stored import photo_voters
 
-    for stored in read_photos(opened.snapshot, chosen, rows):
-        found = classify_segments(stored.segments, stored.vectors, texts, rule)
+    bank = None if memory is None else memory.bank
+    space = None if bank is None else bank.space
+    for stored in read_photos(opened.snapshot, chosen, rows, space):
+        voters = photo_voters(bank, stored)
+        found = classify_segments(stored.segments, stored.vectors, texts, rule, voters=voters)
         size = stored.height, stored.width
-        yield ClassedPhoto(chosen[stored.photo], size, stored.segments, found, None, stored.photo)
+        told = _explained(memory, voters, texts, stored.segments, stored.vectors, size)
+        yield ClassedPhoto(
+            chosen[stored.photo], size, stored.segments, found, None, stored.photo, told
+        )
+
+
+def check_stored_bank(bank: Bank, opened: OpenStore) -> None:
+    """Refuse a bank whose keys a store's segments cannot be compared with.
+
+    Segments that have no key keep their own scores; how many is said on stderr.
+
+    Raises:
+        StoreError: No segment of the store has a visual key.
+        SpaceMismatch: Another model made the bank.
+    """
+    from usearch.classify.neighbours import require_same_keys, without_keys
+    from usearch.store.keys import keyed_rows, newest_space
+
+    snapshot = opened.snapshot
+    space = newest_space(snapshot.parts)
+    if space is None:
+        raise without_keys(snapshot)
+    require_same_keys(bank, space, snapshot.space, f"the store {snapshot.path}")
+    without = snapshot.n_segments - int(keyed_rows(snapshot, space).sum())
+    if without:
+        note(
+            f"{without:,} of {snapshot.n_segments:,} segments have no visual key and keep their "
+            "own scores; `usearch index FOLDER --keys` gives them one"
+        )

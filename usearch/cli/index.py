@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usearch.cli.options import JsonOption, StoreOption
+from usearch.cli.options import JsonOption, ModelOption, StoreOption, new_model, typed_value
 from usearch.cli.output import json_result, note
 from usearch.errors import ExitCode, StoreError, StoreNotFound, UsageError
 from usearch.settings import setting
@@ -39,6 +39,7 @@ def index(
             show_default=False,
         ),
     ] = None,
+    model: ModelOption = None,
     segmenter: Annotated[
         str | None,
         typer.Option(
@@ -125,6 +126,15 @@ def index(
         bool,
         typer.Option("--verify", help="Compare contents too, not only size and time of files."),
     ] = False,
+    keys: Annotated[
+        bool | None,
+        typer.Option(
+            "--keys/--no-keys",
+            help="Visual keys, for --bank. Without it: new photos get them; --keys: stored "
+            "photos that have none are indexed again too.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -167,10 +177,10 @@ def index(
     folder = _store_folder(store)
     known = _snapshot_if_any(folder)
     if known is None:
-        chosen = setting("preset", preset)
+        chosen = new_model(context, model, preset)
         segmenter = segmenter if masks is not None else setting("segmenter", segmenter)
     else:  # it keeps what made it, unless the command line insists
-        chosen = _typed(context, "preset", preset) or known.preset
+        chosen = _model_for(context, model, preset, known)
     cutter = _chosen_segmenter(chosen, segmenter, masks, known)
     load = _loader(chosen, cutter, masks, device, skip_invalid)
     wrong = _wrong_masks(masks, skip_invalid)
@@ -189,6 +199,7 @@ def index(
             force=force,
             retry=retry,
             verify=verify,
+            keys=keys,
             limit=limit,
             dry_run=dry_run,
             timed=_TIMED,
@@ -206,10 +217,23 @@ def index(
         raise typer.Exit(code)
 
 
-def _typed(context: typer.Context, name: str, value: str | None) -> str | None:
-    """The value of an option that stands on the command line; None when a setting gave it."""
-    source = context.get_parameter_source(name)
-    return value if source is not None and source.name == "COMMANDLINE" else None
+def _model_for(
+    context: typer.Context, model: str | None, preset: str | None, known: Snapshot
+) -> str:
+    """The model for a store that is there: its own, unless the command line insists.
+
+    Raises:
+        SpaceMismatch: The command line insists on a trained model of another space.
+    """
+    from usearch.models.presets import model_of_store, run_of
+    from usearch.search import require_space
+
+    if model is None and typed_value(context, "preset", preset) is None:
+        return model_of_store(known.preset, known.space.id)
+    chosen = new_model(context, model, preset)
+    if (run := run_of(chosen)) is not None:
+        require_space(known, run.space)
+    return chosen
 
 
 def _store_folder(store: Path | None) -> Path:
@@ -240,9 +264,11 @@ def _chosen_segmenter(
     preset: str, segmenter: str | None, masks: Path | None, known: Snapshot | None
 ) -> str | None:
     """The segmenter asked for, else the store's own; None for the preset's own."""
+    from usearch.models.presets import run_of
+
     if segmenter is None and masks is not None:
         segmenter = "given"
-    if known is not None and known.preset == preset:
+    if known is not None and (known.preset == preset or run_of(preset) is not None):
         segmenter = segmenter or known.segmenter
         if segmenter != known.segmenter:
             raise StoreError(

@@ -9,29 +9,44 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from usearch.cli.class_options import (
+    DEFAULT_BANK_WEIGHT,
+    DEFAULT_NEIGHBOURS,
     BackgroundOption,
+    BankOption,
+    BankWeightOption,
     ClassesOption,
     ClassOption,
     ForceOption,
+    NeighboursOption,
     PartsOption,
     UnknownOption,
     WhereOption,
+    asked_bank,
     asked_classes,
     check_threshold,
     contrast_classes,
 )
-from usearch.cli.options import JsonOption, PresetOption, StoreOption, chosen_store
+from usearch.cli.options import (
+    JsonOption,
+    ModelOption,
+    PresetOption,
+    StoreOption,
+    asked_model,
+    chosen_store,
+    new_model,
+)
 from usearch.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from usearch.classify import Rule
-    from usearch.cli.class_sources import ClassedPhoto, SkippedPhoto
+    from usearch.classify import Bank, Rule
+    from usearch.cli.class_sources import ClassedPhoto, Memory, SkippedPhoto
     from usearch.text.class_lists import ClassList
 
 _SMALLEST_SIDE = 32
 
 
 def segment(
+    context: typer.Context,
     images: Annotated[
         list[Path] | None,
         typer.Argument(metavar="IMG", help="Photos, or folders with photos."),
@@ -80,6 +95,7 @@ def segment(
     store: StoreOption = None,
     where: WhereOption = None,
     preset: PresetOption = "mini",
+    model: ModelOption = None,
     segmenter: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +126,15 @@ def segment(
             "--max-side", metavar="PX", help="Longest side at which photos are cut into segments."
         ),
     ] = 1024,
+    bank: BankOption = None,
+    bank_weight: BankWeightOption = DEFAULT_BANK_WEIGHT,
+    neighbours: NeighboursOption = DEFAULT_NEIGHBOURS,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="With --bank: name the neighbours that voted on the largest segments."
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 when any photo was skipped.")
     ] = False,
@@ -123,6 +148,7 @@ def segment(
     usearch segment a.jpg --class sky --class "tree, bush" --background building -o maps
     usearch segment photos/ --classes names.txt --shares shares.csv --coco classes.json
     usearch segment --from-store --classes other.txt -o maps
+    usearch segment a.jpg --classes names.txt --bank photos/.usearch --explain
 
     Writes <stem>.png, an indexed PNG of the photo's size whose value is the class: its place
     in the list from 0. 255 is no class, 254 unknown, 253 background; lists of more than 253
@@ -153,22 +179,33 @@ def segment(
     if not from_store and output is not None:
         _refuse_photo_folder(named, output)
     rule = Rule(unknown=unknown, parts=parts)
+    if explain and bank is None:
+        raise UsageError("--explain names the voters of a bank", "add --bank STORE")
+    memory = _memory(asked_bank(bank, bank_weight, neighbours), explain)
     wanted = Wanted(listed, output, overlay, shares, coco, force, json)
     keep = [path for path in (classes, masks) if path is not None]
     found: Iterable[ClassedPhoto | SkippedPhoto]
     if from_store:
-        used, photos, found = _from_store(store, named, where, listed, contrast, rule)
+        used, photos, found = _from_store(
+            store, model, named, where, listed, contrast, rule, memory
+        )
         places = prepare(wanted, photos, keep)
     else:
-        used = preset
+        used = new_model(context, model, preset)
         photos = _discovered(named, output)
         places = prepare(wanted, photos, keep)
-        found = _cut(photos, preset, segmenter, device, masks, listed, contrast, rule, max_side,
-                     fill)  # fmt: skip
+        found = _cut(photos, used, segmenter, device, masks, listed, contrast, rule, max_side,
+                     fill, memory)  # fmt: skip
     reports = write_all(wanted, places, found, len(photos))
     if json:
         print_document(wanted, places, used, reports)
     say_what_happened(wanted, reports, strict=strict, from_store=from_store)
+
+
+def _memory(bank: Bank | None, explain: bool) -> Memory | None:
+    from usearch.cli.class_sources import Memory
+
+    return None if bank is None else Memory(bank, explain)
 
 
 def _check(
@@ -220,35 +257,47 @@ def _cut(
     rule: Rule,
     max_side: int,
     fill: bool,
+    memory: Memory | None,
 ) -> Iterator[ClassedPhoto | SkippedPhoto]:
-    from usearch.cli.class_sources import load_models, new_photos
+    from usearch.cli.class_sources import check_bank, load_models, new_photos
     from usearch.settings import setting
 
     segmenter = segmenter if masks is not None else setting("segmenter", segmenter)
     models = load_models(preset, segmenter, device, masks, listed, contrast)
-    return new_photos(photos, models, rule, max_side, fill=fill)
+    if memory is not None:
+        check_bank(memory.bank, models.embedder, preset)
+    return new_photos(photos, models, rule, max_side, fill=fill, memory=memory)
 
 
 def _from_store(
     store: Path | None,
+    model: str | None,
     named: list[Path],
     where: str | None,
     listed: ClassList,
     contrast: ClassList | None,
     rule: Rule,
+    memory: Memory | None,
 ) -> tuple[str, list[Path], Iterator[ClassedPhoto]]:
     """The store's preset, its photos that are meant, and their classes."""
-    from usearch.cli.class_sources import stored_choice, stored_photos, stored_texts
+    from usearch.cli.class_sources import (
+        check_stored_bank,
+        stored_choice,
+        stored_photos,
+        stored_texts,
+    )
     from usearch.opened import OpenStore
     from usearch.store import open_snapshot
 
-    opened = OpenStore(open_snapshot(chosen_store(store)))
+    opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
     rows = None if where is None else opened.rows_where(where)
     chosen = stored_choice(opened, named, rows)
     if not chosen:
         raise InputError(
             f"the store {opened.snapshot.path} holds no such photo", "index photos first"
         )
+    if memory is not None:
+        check_stored_bank(memory.bank, opened)
     texts = stored_texts(opened, listed, contrast)
-    found = stored_photos(opened, chosen, texts, rule, rows)
+    found = stored_photos(opened, chosen, texts, rule, rows, memory)
     return opened.snapshot.preset, list(chosen.values()), found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from usearch.cli.bank_output import explained_values, print_explained
 from usearch.cli.output import is_terminal, json_result, note, result, terminal
 from usearch.errors import ExitCode, UsageError
 from usearch.render.safe_text import json_name
@@ -107,8 +108,12 @@ def write_all(
                 tables.shares(numbers)
             if tables.coco is not None:
                 tables.coco(photo.path, photo.size, photo.segments, photo.found)
+            if photo.explained is not None:
+                report["explained"] = [explained_values(one) for one in photo.explained]
             if not wanted.json:
                 _print_photo(numbers, place, wanted, alone=total == 1)
+                for one in photo.explained or []:
+                    print_explained(one)
             reports.append(report)
     return reports
 
