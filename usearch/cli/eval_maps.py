@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -17,7 +18,7 @@ from usearch.errors import InputError, UsageError
 if TYPE_CHECKING:
     from eval.collection import Collected
     from eval.datasets import MapSet
-    from eval.map_runs import Answers, Second
+    from eval.map_runs import Answers, Mix, Second
     from eval.report import EvalReport
     from eval.report_page import Shown
     from eval.system_stores import Base
@@ -175,7 +176,23 @@ def _answers(run: _Run, system: System, *, oracle: bool = False) -> Answers:
         texts,
         MapOptions(chosen.stability, chosen.vote),
         second,
+        None if oracle else _mix(chosen, collected, texts),
     )
+
+
+def _mix(chosen: MapChoices, collected: Collected, texts: ClassTexts) -> Mix | None:
+    """The votes of the bank that was chosen; None without one."""
+    if not chosen.bank:
+        return None
+    from eval.memory import bank_mix
+    from usearch.classify import open_bank
+    from usearch.opened import named_store
+    from usearch.store import open_snapshot
+
+    own = chosen.bank == "self"
+    snapshot = collected.snapshot if own else open_snapshot(named_store(Path(chosen.bank)))
+    bank = open_bank(snapshot, chosen.bank_weight, chosen.neighbours)
+    return bank_mix(bank, collected.snapshot, texts)
 
 
 def _second(run: _Run, system: System, base: Base, what: str) -> Second:
@@ -261,6 +278,9 @@ def _options(chosen: MapChoices, answers: Answers) -> dict[str, Any]:
         "vote": chosen.vote,
         "second": chosen.second,
         "second_weight": chosen.second_weight,
+        "bank": chosen.bank,
+        "bank_weight": chosen.bank_weight if chosen.bank else 0.0,
+        "neighbours": chosen.neighbours if chosen.bank else 0,
         "space": answers.collected.snapshot.space.name,
         "space_id": answers.collected.snapshot.space.id,
         "segmenter_settings": dict(answers.collected.snapshot.segmenter_settings),

@@ -8,6 +8,12 @@ from typing import Annotated
 
 import typer
 
+from usearch.cli.class_options import (
+    DEFAULT_BANK_WEIGHT,
+    DEFAULT_NEIGHBOURS,
+    BankWeightOption,
+    NeighboursOption,
+)
 from usearch.cli.eval_output import PageOption, ReportOption
 from usearch.cli.options import JsonOption
 
@@ -96,6 +102,17 @@ class MapChoices:
             "--second-weight", metavar="W", min=0.0, max=1.0, help="Weight of the second model."
         ),
     ] = 0.0
+    bank: Annotated[
+        str,
+        _option(
+            "--bank",
+            "STORE|self",
+            "A store as memory, or the set's own segments: what looks alike votes along. Reported "
+            "beside the run without it; docs/memory.md.",
+        ),
+    ] = ""
+    bank_weight: BankWeightOption = DEFAULT_BANK_WEIGHT
+    neighbours: NeighboursOption = DEFAULT_NEIGHBOURS
     limit: Annotated[
         int | None,
         _option("--limit", "N", "Only N photos, evenly spread: quick, not comparable.", min=1),
