@@ -32,8 +32,8 @@ def test_entries_are_those_of_the_whole_document(tmp_path_factory, document, chu
         return
     wanted = []
     for key, value in document.items():
-        whole = [(key, -1, value)]
-        wanted += [(key, i, v) for i, v in enumerate(value)] if isinstance(value, list) else whole
+        listed = isinstance(value, list) and value
+        wanted += [(key, i, v) for i, v in enumerate(value)] if listed else [(key, -1, value)]
     assert found == wanted
 
 

@@ -241,6 +241,7 @@ def _licence(entry: dict[str, Any]) -> str:
 
 
 def _photos(coco: CocoFile, options: Options, report: Report, marks_of: Any) -> Iterator[PairImage]:
+    report.refuse()  # before photos are looked at, which takes longer
     if not coco.images:
         return
     first = next(iter(coco.images.values())).name

@@ -22,7 +22,8 @@ def entries(path: Path) -> Iterator[Entry]:
     """The entries of the lists of a json file, in the order of the file.
 
     A file that is a list gives ("", 0, first), ("", 1, second), ...; one that is an object gives
-    (key, 0, first), ... for each key with a list, and (key, -1, value) for each other key.
+    (key, 0, first), ... for each key with a list, (key, -1, []) for one with an empty list, and
+    (key, -1, value) for each other key.
 
     Raises:
         InputError: There is no such file, it is no json, or neither a list nor an object.
@@ -71,6 +72,8 @@ class _Scanner:
             self._expect(":")
             if self._peek() == "[":
                 self._next()
+                if self._peek() == "]":
+                    yield key, -1, []
                 yield from self._list(key)
             else:
                 yield key, -1, self._value()
@@ -98,12 +101,15 @@ class _Scanner:
                 if self._ended:
                     raise
             else:
-                # "12" at the end of the window may go on as "123".
-                if end < len(self._text) or self._ended:
+                if self._ended or not self._may_go_on(end):
                     self._at = end
                     return value
             self._fill(wanted)
             wanted *= 2  # a long entry is parsed a few times, not once a chunk
+
+    def _may_go_on(self, end: int) -> bool:
+        """Whether a number that ends here ends with the window: "12" may be "123", "1e" 1e5."""
+        return end == len(self._text) or self._text[end] in ".eE"
 
     def _peek(self) -> str:
         """The next character that is no space, or "" at the end."""

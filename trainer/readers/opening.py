@@ -49,17 +49,20 @@ def open_pairs(
     if said.form is not None and said.form not in FORMS:
         raise UsageError(f"no form {said.form!r}", f"forms: {', '.join(FORMS)}")
     form = said.form or recognise(path, said)
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for photo in _READERS[form](path, said, report):
         if photo.id in seen:
             report.problem(str(path), f"the photo {photo.id!r} is there twice")
         elif report.in_order:
             yield photo
-        seen[photo.id] = 1
+        seen.add(photo.id)
     report.refuse()
-    if not seen and not report.n_problems:
-        left = "; ".join(f"{n:,} {what}" for what, n in report.left_out.items())
-        raise InputError(f"{path} gives no pairs" + (f": {left}" if left else ""))
+    if not seen:
+        left = [f"{n:,} {what}" for what, n in report.left_out.items()]
+        left += [f"{report.n_problems:,} wrong entries, first {report.problems[0]}"] * bool(
+            report.n_problems
+        )
+        raise InputError(f"{path} gives no pairs" + (f": {'; '.join(left)}" if left else ""))
 
 
 def recognise(path: Path, options: Options) -> Form:
@@ -121,9 +124,9 @@ def _form_of_json(path: Path) -> Form:
     for key, row, entry in entries(path):
         if not key:
             if isinstance(entry, dict) and {"image_id", "id"} & set(entry):
-                if isinstance(entry.get("regions"), list):
+                if _lists(entry.get("regions"), "phrase", "x", "y"):
                     return "vg-regions"
-                if isinstance(entry.get("objects"), list) and "captions" not in entry:
+                if _lists(entry.get("objects"), "names", "x", "y", "w", "h"):
                     return "vg-objects"
             return "table"
         if key in ("images", "annotations", "categories", "licenses", "info"):
@@ -133,6 +136,13 @@ def _form_of_json(path: Path) -> Form:
                 return "panoptic"
             return "captions" if "caption" in entry and "category_id" not in entry else "instances"
     return coco or "table"
+
+
+def _lists(value: Any, *keys: str) -> bool:
+    """Whether a value is a list of objects with these keys, or an empty one."""
+    if not isinstance(value, list):
+        return False
+    return not value or (isinstance(value[0], dict) and set(keys) <= set(value[0]))
 
 
 def _read_own(path: Path, options: Options, report: Report) -> Iterator[PairImage]:

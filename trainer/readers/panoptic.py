@@ -35,6 +35,7 @@ def read_panoptic(path: Path, options: Options, report: Report) -> Iterator[Pair
     report.say(
         f"{path.name}: COCO panoptic, {len(coco.images):,} images, {len(coco.classes):,} classes"
     )
+    report.refuse()
     if not coco.images:
         return
     first = next(iter(coco.images.values())).name

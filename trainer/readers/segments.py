@@ -184,8 +184,13 @@ def _segment(mark: Mark, size: Size, stored: Size, report: Report) -> PairSegmen
             report.left_out["boxes without a pixel of the photo"] += 1
             return None
         kind, box = "box", inside
-    weights = (1.0, *[mark.other_weights] * (len(texts) - 1))
-    return PairSegment(kind, "human", box, rle, texts, weights, weight=WEIGHTS[kind])
+    weights = (1.0, *[_as_held(mark.other_weights)] * (len(texts) - 1))
+    return PairSegment(kind, "human", box, rle, texts, weights, weight=_as_held(WEIGHTS[kind]))
+
+
+def _as_held(value: float) -> float:
+    """A number as a file of pairs holds it: what is read back equals what was written."""
+    return float(np.float32(value))
 
 
 def _clipped(box: Box, size: Size, stored: Size, report: Report) -> Box | None:
@@ -197,9 +202,8 @@ def _clipped(box: Box, size: Size, stored: Size, report: Report) -> Box | None:
     if inside != box:
         report.left_out["boxes cut at the photo's border"] += 1
     across, down = stored[1] / width, stored[0] / height
-    # As float32, which the file holds: what is read back equals what was written.
     scaled = (inside[0] * across, inside[1] * down, inside[2] * across, inside[3] * down)
-    x0, y0, x1, y1 = (float(np.float32(v)) for v in scaled)
+    x0, y0, x1, y1 = (_as_held(value) for value in scaled)
     return x0, y0, min(x1, float(stored[1])), min(y1, float(stored[0]))
 
 

@@ -228,7 +228,8 @@ def _objects(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _is_objects(value: Any) -> bool:
-    return any(set(o) & {"counts"} != {"counts"} for o in _objects(value))
+    # Run lengths are {"counts", "size"}: objects that hold more are segments.
+    return any(set(one) - {"counts", "size"} for one in _objects(value))
 
 
 def is_mask(value: Any) -> bool:

@@ -148,18 +148,32 @@ def is_photo_key(key: Any) -> bool:
 def _as_rows(value: Any, where: str, key: str) -> Iterator[Row]:
     """Rows of a value: one, or one for each photo of an object, or for each element of a list."""
     if isinstance(value, Mapping):
+        lists = [name for name, inner in value.items() if _is_rows(inner)]
         if value and all(is_photo_key(name) for name in value):
             for name, inner in value.items():
                 yield from _as_rows(inner, f"{where}, {name!r}", str(name))
+        elif len(lists) == 1 and not _names_photo(value):  # {"info": ..., "data": [...]}
+            for number, row in enumerate(value[lists[0]]):
+                yield f"{where}, {lists[0]}[{number}]", row
         else:
             yield where, {**value, **({KEY: key} if key else {})}
     elif not isinstance(value, list | tuple):
         raise InputError(f"{where}: {type(value).__name__} where a row is expected")
-    elif key and not (value and isinstance(value[0], Mapping) and _names_photo(value[0])):
+    elif key and not _is_rows(value):
         yield where, {KEY: key, ROWS: list(value)}
     else:
         for number, row in enumerate(value):
             yield from _as_rows(row, f"{where}, [{number}]", "")
+
+
+def _is_rows(value: Any) -> bool:
+    """Whether a value is a list of objects that name their photos."""
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and isinstance(value[0], Mapping)
+        and _names_photo(value[0])
+    )
 
 
 def _names_photo(row: Mapping[str, Any]) -> bool:
