@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from eval.measures import measure_of
+from eval.measures import joint_statistic, measure_of
 from eval.metrics import Interval, interval_of, resampled
 from eval.photo_sums import sparse_sums
 from eval.report import EvalReport, Sample
@@ -115,10 +115,17 @@ def compare_reports(
         for key, sample in first.samples.items()
         if key in second.samples
     }
-    differences = tuple(
-        _difference(key, a, b, pairs, rounds, seed)
+    both = {
+        key: (a, b)
         for key, a in first.metrics.items()
         if a is not None and (b := second.metrics.get(key)) is not None
+    }
+    drawn: dict[str, tuple[Interval, float]] = {}
+    for key, (ours, theirs) in pairs.items():
+        metrics = [metric for metric in both if measure_of(metric).sample_key(metric) == key]
+        drawn.update(_drawn(metrics, ours, theirs, rounds, seed))
+    differences = tuple(
+        Difference(key, a, b, *drawn.get(key, (None, None))) for key, (a, b) in both.items()
     )
     if not differences:
         raise InputError(f"{names[0]} and {names[1]} have no metric in common", _AGAIN)
@@ -202,20 +209,16 @@ def _same_labels(key: str, first: Sample, second: Sample, names: tuple[str, str]
             )
 
 
-def _difference(
-    key: str,
-    first: float,
-    second: float,
-    pairs: dict[str, tuple[Sample, Sample]],
-    rounds: int,
-    seed: int,
-) -> Difference:
-    measure = measure_of(key)
-    sample_key = measure.sample_key(key)
-    if measure.statistic is None or sample_key not in pairs:
-        return Difference(key, first, second)
-    a, b = pairs[sample_key]
-    drawn = [resampled(one.sums, measure.statistic, rounds, seed) for one in (a, b)]
+def _drawn(
+    metrics: list[str], first: Sample, second: Sample, rounds: int, seed: int
+) -> dict[str, tuple[Interval, float]]:
+    """Interval of the change of each metric of a sample, and how often it is a gain."""
+    if not metrics:
+        return {}
+    statistic = joint_statistic(metrics)
+    drawn = [resampled(one.sums, statistic, rounds, seed) for one in (first, second)]
     change = drawn[1] - drawn[0]
-    better = float((change > 0).mean() + 0.5 * (change == 0).mean())
-    return Difference(key, first, second, interval_of(change), better)
+    better = (change > 0).mean(0) + 0.5 * (change == 0).mean(0)
+    return {
+        metric: (interval_of(change[:, i]), float(better[i])) for i, metric in enumerate(metrics)
+    }

@@ -7,7 +7,10 @@ sums that `oracles.naming.miou_present` is a function of are the sample `oracles
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from eval.metrics import (
     Statistic,
@@ -108,6 +111,22 @@ _SECTIONS = {
     "parts": "parts",
     "retrieval": "text to segment",
 }
+
+
+def joint_statistic(keys: Sequence[str]) -> Statistic:
+    """Several metrics of one sample as one function, so that photos are drawn once for all.
+
+    Returns:
+        Sums of shape [..., columns] to values of shape [..., len(keys)].
+
+    Raises:
+        KeyError: A metric is no function of sums over photos.
+    """
+    statistics = [measure_of(key).statistic for key in keys]
+    known = [statistic for statistic in statistics if statistic is not None]
+    if len(known) < len(keys):
+        raise KeyError(keys[statistics.index(None)])
+    return lambda sums: np.stack([statistic(sums) for statistic in known], axis=-1)
 
 
 def section_of(key: str) -> str:

@@ -79,18 +79,21 @@ def confusion(truth: LabelMap, predicted: npt.NDArray[np.integer], n_classes: in
     if truth.shape != predicted.shape:
         raise ValueError(f"a label map of {truth.shape} and a prediction of {predicted.shape}")
     labels, answers = truth.ravel(), predicted.ravel()
+    if answers.dtype.kind == "i":  # what is below 0 is then above all classes
+        answers = answers.view(f"u{answers.itemsize}")
+    highest = min(n_classes, int(np.iinfo(answers.dtype).max))
     side = n_classes + 1
     flat = np.zeros(side * side, np.int64)
     for first in range(0, labels.size, _PIXELS):
-        row = labels[first : first + _PIXELS]
-        wrong = row[(row >= n_classes) & (row != NO_LABEL)]
-        if wrong.size:
-            raise ValueError(f"label {wrong.max()} of {n_classes} classes")
-        answer = answers[first : first + _PIXELS].astype(np.int64)
-        # Below 0 is above all classes when the sign is a bit of the number.
-        column = np.minimum(answer.view(np.uint64), np.uint64(n_classes)).view(np.int64)
-        pairs = np.minimum(row, n_classes).astype(np.int64) * side + column
+        part = slice(first, first + _PIXELS)
+        # The smallest types as long as possible: most of the time here goes to memory.
+        pairs = np.minimum(labels[part], n_classes).astype(np.intp)
+        pairs *= side
+        pairs += np.minimum(answers[part], highest).astype(np.intp)
         flat += np.bincount(pairs, minlength=side * side)
+    if flat[n_classes * side :].sum() != np.count_nonzero(labels == NO_LABEL):
+        wrong = labels[(labels >= n_classes) & (labels != NO_LABEL)]
+        raise ValueError(f"label {wrong.max()} of {n_classes} classes")
     return flat.reshape(side, side)[:n_classes]
 
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.measures import measure_of
-from eval.metrics import Interval, MapTally, bootstrap_interval, map_scores
+from eval.measures import joint_statistic, measure_of
+from eval.metrics import Interval, MapTally, interval_of, map_scores, resampled
 from eval.naming import NamingReport
 from eval.photo_sums import PhotoSums, sparse_of
 from eval.proposals import ProposalReport
@@ -214,16 +214,17 @@ def with_sample(report: EvalReport, key: str, sample: Sample, metrics: Sequence[
     """
     if not len(sample.sums) or len(sample.names) != len(sample.sums):
         raise ValueError(f"{key}: {len(sample.names)} names of {len(sample.sums)} rows")
-    total = sample.sums.total()
-    values, intervals = dict(report.metrics), dict(report.intervals)
     for metric in metrics:
-        measure = measure_of(metric)
-        if measure.statistic is None or measure.sample_key(metric) != key:
+        if measure_of(metric).sample_key(metric) != key:
             raise ValueError(f"{metric} is no function of {key}")
-        values[metric] = float(measure.statistic(total))
-        intervals[metric] = bootstrap_interval(sample.sums, measure.statistic)
+    found = joint_statistic(metrics)
+    total, drawn = found(sample.sums.total()), resampled(sample.sums, found)
+    ends = {metric: interval_of(drawn[:, i]) for i, metric in enumerate(metrics)}
     return replace(
-        report, metrics=values, intervals=intervals, samples={**report.samples, key: sample}
+        report,
+        metrics={**report.metrics, **dict(zip(metrics, total.tolist(), strict=True))},
+        intervals={**report.intervals, **ends},
+        samples={**report.samples, key: sample},
     )
 
 

@@ -149,7 +149,9 @@ def _side_by_side(report: EvalReport, narrow: bool) -> Table:
 
 
 def _classes(rows: Sequence[ClassRow], n: int, narrow: bool) -> Table:
-    heads = ("class", "IoU %", "of labels") if narrow else ("class", "IoU %", "of labels", "taken for")
+    heads = (
+        ("class", "IoU %", "of labels") if narrow else ("class", "IoU %", "of labels", "taken for")
+    )
     table = _table(*heads, right=(1, 2))
     total = sum(row.labelled for row in rows)
     ranked = sorted(rows, key=lambda row: -(row.iou or 0.0))
