@@ -162,7 +162,8 @@ def test_filling_goes_on_where_it_stopped(tmp_path, monkeypatch, backbones, pair
     folder = tmp_path / "cache"
     key = cache_key(backbones, RECIPE, pairs, 1)
 
-    def pulled(done):
+    def pulled(done, total):
+        assert total == 13
         if done >= 8:
             raise KeyboardInterrupt
 

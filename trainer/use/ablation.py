@@ -16,8 +16,10 @@ from typing import Any
 import torch
 
 from indexer.embedders.head import Branch, FoldedHead, HeadShape, USEHead
+from indexer.embedders.use import shape_for
 from indexer.interrupts import Stop
 from trainer.use import run_state
+from trainer.use.backbones import Backbones
 from trainer.use.batches import StepPhotos, plan_of
 from trainer.use.cache import FeatureCache
 from trainer.use.cached import cached_features, cached_held_out
@@ -25,9 +27,10 @@ from trainer.use.distributed import Processes
 from trainer.use.features import SegmentFeatures
 from trainer.use.held_out import held_out_figures
 from trainer.use.loop import Schedule, train
-from trainer.use.photos import Collection
+from trainer.use.photos import Collection, collect
 from trainer.use.recipe import Recipe
 from trainer.use.ridge import fit_ridge
+from trainer.use.run import Request, Watch, check_crop, run_cache, run_texts
 from trainer.use.texts import TextBank
 from usearch.errors import InputError
 
@@ -186,6 +189,55 @@ def ablate(
     closed = Variant("closed form", f"{name}, ridge", whole)
     add(closed, [ridge], ridge.matrix.numel() + ridge.offset.numel())
     return rows
+
+
+def ablate_run(
+    request: Request,
+    backbones: Backbones,
+    seeds: int = 3,
+    stop: Stop | None = None,
+    watch: Watch | None = None,
+    on_row: Callable[[AblationRow], None] | None = None,
+) -> tuple[list[AblationRow], bool]:
+    """From pairs and backbones to the table: `request.run` keeps the runs and the features.
+
+    Args:
+        request: What to train on and how; its cache must be named.
+        backbones: All of them, with all the blocks that may be used.
+        seeds: As `ablate`.
+        stop: As `ablate`.
+        watch: Told how far it is.
+        on_row: Told of each row.
+
+    Returns:
+        The rows, and whether they are all there.
+
+    Raises:
+        InputError, UsageError, CheckFailed: As `trainer.use.run.train_run`.
+    """
+    stop, watch = stop or Stop(), watch or Watch()
+    check_crop(request.recipe, backbones)
+    watch.on_stage("reading pairs", None)
+    collection = collect(request.pairs)
+    watch.on_stage("encoding texts", collection)
+    request.run.mkdir(parents=True, exist_ok=True)
+    bank = run_texts(request, collection, backbones, Processes(), watch)
+    cache = run_cache(request, collection, backbones, Processes(), stop, watch)
+    assert cache is not None
+    watch.on_stage("training", collection)
+    whole = shape_for(backbones.towers, backbones.dim)
+    rows = ablate(
+        cache,
+        collection,
+        whole,
+        request.recipe,
+        bank,
+        request.run,
+        seeds=seeds,
+        stop=stop,
+        on_row=None if on_row is None else lambda row, _: on_row(row),
+    )
+    return rows, len(rows) == len(variants_of(whole)) + 1
 
 
 def _trained(

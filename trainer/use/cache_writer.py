@@ -34,6 +34,9 @@ from usearch.errors import InputError, ResourceError
 PHOTOS_PER_SHARD = 64
 """Photos of a shard; what an interruption costs at most."""
 
+CACHED_AT_A_TIME = 8
+"""Views at a time in a backbone unless asked otherwise: of ViT-L/14 at 560 pixels about 3 GB."""
+
 _TYPES = {"float16": torch.float16, "float32": torch.float32}
 
 
@@ -44,9 +47,9 @@ def write_cache(
     collection: Collection,
     recipe: Recipe,
     *,
-    micro_batch: int = 8,
+    micro_batch: int = CACHED_AT_A_TIME,
     processes: Processes | None = None,
-    on_photos: Callable[[int], None] | None = None,
+    on_photos: Callable[[int, int], None] | None = None,
 ) -> FeatureCache:
     """Fill a cache, or what is missing of it, and open it.
 
@@ -61,8 +64,8 @@ def write_cache(
         recipe: What the views are made by.
         micro_batch: Most views at a time in a backbone.
         processes: This process among those that fill the cache together, each its own shards.
-        on_photos: Told how many photos are done, those of earlier runs and of other processes
-            included.
+        on_photos: Told how many photos of how many are done, those of earlier runs and of
+            other processes included.
 
     Raises:
         InputError: The folder holds a cache of something else; a photo cannot be read; or a
@@ -94,7 +97,7 @@ def write_cache(
             _save(path, {name: t.to(dtype) for name, t in tensors.items()}, index)
         names.append(path.name)
         if on_photos is not None:
-            on_photos(first + len(part))
+            on_photos(first + len(part), len(places))
     gather_objects("shards are written", processes)
     if processes.first:
         sizes = {name: (folder / name).stat().st_size for name in names}

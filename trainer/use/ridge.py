@@ -22,6 +22,7 @@ from torch import Tensor
 from indexer.embedders.head import LLN, BranchHead, FoldedHead, HeadShape, USEHead
 from trainer.use.cache import FeatureCache
 from trainer.use.cached import train_parts
+from trainer.use.distributed import Processes, gather_objects
 from trainer.use.features import SegmentFeatures, join_features
 from trainer.use.held_out import MAX_SEGMENTS, held_out_figures
 from trainer.use.photos import Collection
@@ -228,3 +229,18 @@ def start_from(head: USEHead, folded: FoldedHead, moments: Moments) -> None:
             start += branch.cls
             column += branch.cls
     head.linear.bias.copy_(offset)
+
+
+def warm_start(
+    head: USEHead,
+    cache: FeatureCache,
+    collection: Collection,
+    bank: TextBank,
+    logit_scale: float,
+    processes: Processes,
+) -> None:
+    """Let a head begin as the ridge regression, the same one in all processes."""
+    if processes.first:
+        ridge, moments = fit_ridge(cache, collection, head.shape, bank, logit_scale)
+        start_from(head, ridge, moments)
+    head.load_state_dict(gather_objects(head.state_dict(), processes)[0])

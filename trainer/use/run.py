@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,9 @@ from indexer.interrupts import Stop
 from trainer.use import run_state
 from trainer.use.backbones import Backbones
 from trainer.use.batches import Plan, StepPhotos, plan_of
+from trainer.use.cache import FeatureCache, cache_key
+from trainer.use.cache_writer import CACHED_AT_A_TIME, write_cache
+from trainer.use.cached import cached_features, cached_held_out
 from trainer.use.card import run_card
 from trainer.use.curve import draw_curve
 from trainer.use.direct import direct_features, held_out_features
@@ -25,12 +29,15 @@ from trainer.use.features import Precision, SegmentFeatures
 from trainer.use.loop import Feed, Look, Outcome, Schedule, train
 from trainer.use.photos import Collection, collect
 from trainer.use.recipe import Recipe
+from trainer.use.ridge import warm_start
 from trainer.use.texts import TextBank, text_bank
 from usearch.errors import UsageError
 
 FORMAT = 1
 
-Stage = Literal["reading pairs", "encoding texts", "held-out photos", "training"]
+Stage = Literal[
+    "reading pairs", "encoding texts", "caching features", "held-out photos", "fitting", "training"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,9 @@ class Request:
         workers: Threads that make views.
         compiled: Run the backbones' blocks through torch.compile.
         schedule: When to look at held-out photos and to write checkpoints.
+        cache: Folder of features to train on, filled first; None runs the backbones every step.
+        views: Views of each photo in the cache.
+        warm_start: Begin as the ridge regression on the cache (`trainer.use.ridge`).
     """
 
     pairs: tuple[Path, ...]
@@ -58,6 +68,9 @@ class Request:
     workers: int = 2
     compiled: bool = False
     schedule: Schedule = field(default_factory=Schedule)
+    cache: Path | None = None
+    views: int = 1
+    warm_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,7 @@ class Watch:
     on_stage: Callable[[Stage, Collection | None], None] = lambda stage, collection: None
     on_texts: Callable[[int, int], None] = lambda done, total: None
     on_look: Callable[[Look], None] = lambda look: None
+    on_cached: Callable[[int, int], None] = lambda done, total: None
 
 
 def train_run(
@@ -86,7 +100,7 @@ def train_run(
     """
     processes, stop, watch = processes or Processes(), stop or Stop(), watch or Watch()
     recipe = request.recipe
-    _check_crop(recipe, backbones)
+    check_crop(recipe, backbones)
     if request.compiled:
         _compile(backbones)
     watch.on_stage("reading pairs", None)
@@ -98,12 +112,16 @@ def train_run(
     if processes.first:
         run_state.begin_run(request.run, _about(request, collection, backbones, shape))
     watch.on_stage("encoding texts", collection)
-    bank = _texts(request, collection, backbones, processes, watch)
+    bank = run_texts(request, collection, backbones, processes, watch)
+    cache = run_cache(request, collection, backbones, processes, stop, watch)
     watch.on_stage("held-out photos", collection)
-    feed, held = _material(request, collection, backbones, processes)
+    feed, held = _material(request, collection, backbones, processes, cache)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         head = USEHead(shape)
+    if request.warm_start and cache is not None and not run_state.states(request.run):
+        watch.on_stage("fitting", collection)
+        warm_start(head, cache, collection, bank, recipe.logit_scale, processes)
     watch.on_stage("training", collection)
 
     def keep(outcome: Outcome) -> None:
@@ -129,7 +147,8 @@ def train_run(
     return outcome
 
 
-def _check_crop(recipe: Recipe, backbones: Backbones) -> None:
+def check_crop(recipe: Recipe, backbones: Backbones) -> None:
+    """Raise a UsageError where the crop is no multiple of a tower's patch."""
     for branch, tower in backbones.towers.items():
         if recipe.crop % tower.patch:
             raise UsageError(
@@ -151,6 +170,41 @@ def _compile(backbones: Backbones) -> None:
             block.compile()
 
 
+def run_cache(
+    request: Request,
+    collection: Collection,
+    backbones: Backbones,
+    processes: Processes,
+    stop: Stop,
+    watch: Watch,
+) -> FeatureCache | None:
+    """The features to train on, made where they are missing; None without a cache.
+
+    Raises:
+        KeyboardInterrupt: It was asked to end; the shards that are done stay.
+    """
+    if request.cache is None:
+        return None
+
+    def on_photos(done: int, total: int) -> None:
+        watch.on_cached(done, total)
+        if stop.asked():
+            raise KeyboardInterrupt
+
+    key = cache_key(backbones.towers, request.recipe, collection, request.views, request.precision)
+    watch.on_stage("caching features", collection)
+    return write_cache(
+        request.cache,
+        key,
+        backbones.towers,
+        collection,
+        request.recipe,
+        micro_batch=request.micro_batch or CACHED_AT_A_TIME,
+        processes=processes,
+        on_photos=on_photos,
+    )
+
+
 def _about(
     request: Request, collection: Collection, backbones: Backbones, shape: HeadShape
 ) -> dict[str, Any]:
@@ -166,10 +220,12 @@ def _about(
             "photos": len(collection.train),
             "held_out": len(collection.held),
         },
+        **({"cached_views": request.views} if request.cache else {}),
+        **({"warm_start": "ridge"} if request.warm_start else {}),
     }
 
 
-def _texts(
+def run_texts(
     request: Request,
     collection: Collection,
     backbones: Backbones,
@@ -198,9 +254,16 @@ def _texts(
 
 
 def _material(
-    request: Request, collection: Collection, backbones: Backbones, processes: Processes
+    request: Request,
+    collection: Collection,
+    backbones: Backbones,
+    processes: Processes,
+    cache: FeatureCache | None,
 ) -> tuple[Feed, SegmentFeatures | None]:
     """Features of steps, and of held-out photos (in the first process, which looks at them)."""
+    if cache is not None:
+        held = cached_held_out(cache, collection, processes.device) if processes.first else None
+        return partial(cached_features, cache, collection, processes=processes), held
 
     def feed(steps: Iterable[StepPhotos]) -> Iterator[SegmentFeatures]:
         return direct_features(

@@ -206,6 +206,46 @@ def train_head(
         float,
         typer.Option("--save-minutes", metavar="X", help="Minutes between checkpoints."),
     ] = 10.0,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            "--cache",
+            metavar="DIR",
+            help="Run the backbones once, keep the features in DIR, and train on them.",
+            show_default=False,
+        ),
+    ] = None,
+    views: Annotated[
+        int,
+        typer.Option(
+            "--views",
+            metavar="K",
+            min=1,
+            help="Views of each photo in the cache; epochs take turns among them.",
+        ),
+    ] = 1,
+    warm_start: Annotated[
+        str,
+        typer.Option(
+            "--warm-start",
+            metavar="ridge",
+            help="Begin as the best affine head in closed form; needs --cache.",
+            show_default=False,
+        ),
+    ] = "",
+    ablate: Annotated[
+        bool,
+        typer.Option(
+            "--ablate",
+            help="Train heads without one backbone, class token or block, and print the table.",
+        ),
+    ] = False,
+    seeds: Annotated[
+        int,
+        typer.Option(
+            "--seeds", metavar="N", min=1, help="With --ablate: how often each head is trained."
+        ),
+    ] = 3,
     random_towers: Annotated[
         str,
         typer.Option(
@@ -226,6 +266,8 @@ def train_head(
     usearch train a.parquet b.parquet -o runs/ab --preset large-336 --mask-equal
     usearch train coco.parquet -o runs/small --backbones mini --crop 352 --batch 64
     usearch train coco.parquet -o runs/dino --backbones dino --no-cls
+    usearch train coco.parquet -o runs/fast --cache features --views 5
+    usearch train coco.parquet -o runs/tables --cache features --views 5 --ablate
     torchrun --nproc-per-node 4 -m usearch train coco.parquet -o runs/coco
     usearch index photos --model runs/coco
 
@@ -244,10 +286,26 @@ def train_head(
 
     require_packages("torch", "open_clip", "timm", "safetensors", "matplotlib")
     recipe = _recipe(context)
-    options = _Options(cls, precision, compiled, micro_batch, workers, look_every, save_minutes)
+    options = _Options(
+        cls,
+        precision,
+        compiled,
+        micro_batch,
+        workers,
+        look_every,
+        save_minutes,
+        cache or (run / "features" if ablate else None),
+        views,
+        _warm(warm_start, cache),
+    )
     with joined(pick_device(device)) as processes, interrupts() as stop:
         request = _request(tuple(pairs), run, recipe, options, processes.device)
         towers = _towers(backbones, random_towers, processes.device, dino_blocks)
+        if ablate:
+            from usearch.cli.train_ablation import show_ablation
+
+            show_ablation(request, towers, seeds, processes, stop, json)
+            return
         with watched(processes.first) as watch:
             outcome = train_run(request, towers, processes, stop, watch)
     if processes.first:
@@ -267,6 +325,18 @@ class _Options:
     workers: int
     look_every: int
     save_minutes: float
+    cache: Path | None
+    views: int
+    warm_start: bool
+
+
+def _warm(typed: str, cache: Path | None) -> bool:
+    """Whether a ridge comes first."""
+    if typed not in ("", "ridge"):
+        raise UsageError(f"--warm-start {typed}: only a ridge is known", "--warm-start ridge")
+    if typed and cache is None:
+        raise UsageError("--warm-start ridge is fitted to cached features", "add --cache DIR")
+    return bool(typed)
 
 
 def _recipe(context: typer.Context) -> Recipe:
@@ -317,6 +387,9 @@ def _request(
         workers=options.workers,
         compiled=options.compiled,
         schedule=Schedule(options.look_every, options.save_minutes),
+        cache=options.cache,
+        views=options.views,
+        warm_start=options.warm_start,
     )
 
 

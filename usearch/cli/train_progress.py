@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _STAGES = {
     "reading pairs": "looking through the pairs",
     "encoding texts": "encoding texts",
+    "caching features": "caching features",
     "held-out photos": "looking at held-out photos",
+    "fitting": "fitting a ridge",
     "training": "training",
 }
 
@@ -34,11 +36,11 @@ def watched(first: bool) -> Iterator[Watch]:
         return
     if not shows_bars():
         lines = _Lines()
-        yield Watch(lines.stage, lines.texts, lines.look)
+        yield Watch(lines.stage, lines.texts, lines.look, lines.cached)
         return
     with _live() as bar:
         shown = _Bar(bar)
-        yield Watch(shown.stage, shown.texts, shown.look)
+        yield Watch(shown.stage, shown.texts, shown.look, shown.cached)
 
 
 class _Pace:
@@ -72,6 +74,10 @@ class _Lines:
     def texts(self, done: int, total: int) -> None:
         """Some texts are encoded."""
         self._now_and_then(f"encoding texts: {done:,} of {total:,}")
+
+    def cached(self, done: int, total: int) -> None:
+        """Features of some photos are in the cache."""
+        self._now_and_then(f"caching features: {done:,} of {total:,} photos")
 
     def look(self, look: Look) -> None:
         """A step is done."""
@@ -110,6 +116,10 @@ class _Bar:
 
     def texts(self, done: int, total: int) -> None:
         """Some texts are encoded."""
+        self._bar.update(self._row, completed=done, total=total)
+
+    def cached(self, done: int, total: int) -> None:
+        """Features of some photos are in the cache."""
         self._bar.update(self._row, completed=done, total=total)
 
     def look(self, look: Look) -> None:
