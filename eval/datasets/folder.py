@@ -60,7 +60,7 @@ def open_folder(
     if given:
         values, told = given, "values as the class file gives them"
     else:
-        start, why = _first(first_index, sample, names, unlabelled, ignore is not None)
+        start, why = _first(first_index, sample, names, ignore)
         values = list(range(start, start + len(names)))
         told = f"values {start} to {values[-1]} are the {len(names):,} classes ({why})"
         if start == 1:
@@ -78,7 +78,7 @@ def open_folder(
     seen = f"{sample.files:,} of {len(place.photos):,} pictures looked at: values {low} to {high}"
     ignored = " and ".join(map(str, sorted(unlabelled)))
     return MapSet(
-        name=images.parent.name if images.name in ("images", "photos", "img") else images.name,
+        name=_title(images),
         photos=place.photos,
         names=tuple(names),
         values=tuple(values),
@@ -87,6 +87,12 @@ def open_folder(
         found=Found(images, "folder", images, masks, len(place.photos), 0,
                     f"{told}, {ignored} is not labelled", (seen, *notes)),
     )  # fmt: skip
+
+
+def _title(images: Path) -> str:
+    """Name of the set: that of the folder, or of the one above when it is called "images"."""
+    folder = images.absolute()
+    return folder.parent.name if folder.name in ("images", "photos", "img") else folder.name
 
 
 def _place(images: Path, masks: Path) -> Place:
@@ -146,34 +152,38 @@ def _unlabelled(sample: Sample, classes: int, given: list[int], ignore: int | No
 
 
 def _first(
-    first_index: int | None, sample: Sample, names: Names, unlabelled: set[int], sure: bool
+    first_index: int | None, sample: Sample, names: Names, ignore: int | None
 ) -> tuple[int, str]:
-    """Value of the first class and why, for people."""
+    """Value of the first class and why, for people.
+
+    Raises:
+        InputError: Both readings are possible.
+    """
     if first_index is not None:
         return first_index, "as --first-index says"
-    seen = sample.pixels.keys() - unlabelled
-    high = max(seen, default=0)
-    if 0 in unlabelled and sure:
-        # 0 is ignored: a first line that says so is class 0, else classes begin at 1.
-        return (0, "the first line names value 0") if _names_nothing(names) else (1, "0 is ignored")
-    if high == len(names):
+    first_says_none = any(name.casefold() in _NOTHING for name in names[0])
+    if ignore == 0:
+        return (0, "the first line names value 0") if first_says_none else (1, "0 is ignored")
+    usual = {255} if sample.bits <= 8 else {NO_LABEL}
+    # An ignored value may be one of the list ("unlabelled" in its last line) or beyond it.
+    high, high_listed = (
+        max(sample.pixels.keys() - without, default=0) for without in (usual | {ignore}, usual)
+    )
+    count = len(names)
+    if high == count:
         return 1, f"the highest value, {high}, is the number of classes"
-    if 0 in seen and (high == len(names) - 1 or _names_nothing(names)):
-        why = "the first line names value 0" if high != len(names) - 1 else "0 and the last occur"
-        return 0, why
-    if high > len(names):  # refused later, with the file that holds it
+    if 0 in sample.pixels and count - 1 in (high, high_listed):
+        return 0, "0 and the last one occur"
+    if 0 in sample.pixels and first_says_none:
+        return 0, "the first line names value 0"
+    if high > count:  # refused later, with the file that holds it
         return 0, "by default"
     share = 100 * sample.pixels.get(0, 0) / max(sum(sample.pixels.values()), 1)
     raise InputError(
-        f"values {min(seen, default=0)} to {high} for {len(names):,} classes can be read in two "
-        f"ways: "
-        f"value 0 ({share:.0f} % of the pixels) is '{names[0][0]}', or it means not labelled",
+        f"values up to {high} for {count:,} classes can be read in two ways: value 0 "
+        f"({share:.0f} % of the pixels) is '{names[0][0]}', or it means not labelled",
         "say which: --first-index 0, or --first-index 1",
     )
-
-
-def _names_nothing(names: Names) -> bool:
-    return any(name.casefold() in _NOTHING for name in names[0])
 
 
 def _refuse_strange(sample: Sample, known: set[int], classes: Path) -> None:
