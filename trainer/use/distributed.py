@@ -111,7 +111,8 @@ def sum_gradients(parameters: Iterable[nn.Parameter], processes: Processes) -> N
     own = list(parameters)
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in own])
     distributed.all_reduce(flat)
-    for parameter, part in zip(own, flat.split([p.numel() for p in own]), strict=True):
+    parts = torch.split(flat, [p.numel() for p in own])
+    for parameter, part in zip(own, parts, strict=True):
         parameter.grad = part.view_as(parameter)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from indexer.embedders.towers import ClipTower, TimmTower
+from indexer.embedders.towers import ClipTower, TimmTower, Tower
 from trainer.use.backbones import DINO_MODEL, Backbones, text_space
 from usearch.errors import UsageError
 
@@ -77,7 +77,7 @@ def random_backbones(size: str, device: str = "cpu", dino_blocks: int = 6) -> Ba
         name: {"library": "random", "model": f"{size} {name}", "weights": "random, seed 0"}
         for name in ("clip", "dino")
     }
-    towers = {
+    towers: dict[str, Tower] = {
         "clip": ClipTower(clip.visual, identities["clip"]),
         "dino": TimmTower(dino.to(device), identities["dino"], last=2 if tiny else dino_blocks),
     }

@@ -98,4 +98,5 @@ def _encoded(
 def _kept(file: Path | None, key: str) -> Tensor | None:
     if file is None or not file.is_file():
         return None
-    return load_file(file).get(key)
+    found: Tensor | None = load_file(file).get(key)
+    return found

@@ -99,7 +99,8 @@ class _Window:
     def _seen(self, start: float, length: int) -> IntArray:
         """Rows (or columns) of the photo that the window's own pixels show, int32 [m <= side]."""
         places = np.floor(start + (np.arange(self.side) + 0.5) / self.factor).astype(np.int32)
-        return places[places < length]
+        seen: IntArray = places[places < length]
+        return seen
 
     def of_mask(self, mask: Mask) -> tuple[Mask, float]:
         """A mask, bool [H, W], in the window, and the share of its pixels that is seen."""
