@@ -35,14 +35,20 @@ class Coding:
 
 def numbered(name: str, count: int, first: int, ignore: tuple[int, ...], bits: int = 0) -> Coding:
     """Classes with consecutive values in index pictures."""
-    ignored = " and ".join(map(str, ignore))
     return Coding(
         name,
         tuple(range(first, first + count)),
         ignore,
-        f"values {first} to {first + count - 1} are the {count} classes, {ignored} is not labelled",
+        f"values {first} to {first + count - 1} are the {count} classes, {not_labelled(ignore)}",
         bits=bits,
     )
+
+
+def not_labelled(values: Sequence[int]) -> str:
+    """Values that are ignored, for people."""
+    if not values:
+        return "none is left out"
+    return f"{' and '.join(map(str, values))} {'is' if len(values) == 1 else 'are'} not labelled"
 
 
 def settle(told: Coding, others: Sequence[Coding], sample: Sample) -> tuple[Coding, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from eval.datasets.codings import not_labelled
 from eval.datasets.labels import Sample, sample_values
 from eval.datasets.layouts import Layout, Place, place_at
 from eval.datasets.lists import list_id
@@ -76,7 +77,6 @@ def open_folder(
     notes += _sizes(place.photos)
     low, high = min(sample.pixels), max(sample.pixels)
     seen = f"{sample.files:,} of {len(place.photos):,} pictures looked at: values {low} to {high}"
-    ignored = " and ".join(map(str, sorted(unlabelled)))
     return MapSet(
         name=_title(images),
         photos=place.photos,
@@ -85,7 +85,7 @@ def open_folder(
         list_id=list_id(classes.name, names),
         ignore=tuple(sorted(unlabelled)),
         found=Found(images, "folder", images, masks, len(place.photos), 0,
-                    f"{told}, {ignored} is not labelled", (seen, *notes)),
+                    f"{told}, {not_labelled(sorted(unlabelled))}", (seen, *notes)),
     )  # fmt: skip
 
 

@@ -121,8 +121,11 @@ def place_at(base: Path, layout: Layout) -> Place | None:
     images = next((base / one for one in layout.images if (base / one).is_dir()), None)
     if images is None or not labels.is_dir():
         return None
-    files = {_key(f, labels, layout.ends): f for f in _files(labels, layout.deep)
-             if f.name.endswith(layout.ends)}  # fmt: skip
+    files = {
+        _key(f, labels, layout.ends): f
+        for f in _files(labels, layout.deep)
+        if f.name.lower().endswith(layout.ends.lower())
+    }
     if not files:
         return Place(layout, base, images, (), ())
     photos: dict[str, Path] = {}
@@ -170,4 +173,4 @@ def _files(folder: Path, deep: bool) -> Iterator[Path]:
 
 
 def _key(file: Path, folder: Path, end: str) -> str:
-    return file.relative_to(folder).as_posix().removesuffix(end)
+    return file.relative_to(folder).as_posix()[: -len(end)]

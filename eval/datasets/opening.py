@@ -26,6 +26,9 @@ BENCHMARKS = {
         coco_stuff.COCO_STUFF,
     )
 }
+_ABOVE = 3
+"""Folders above the given one that are looked at when someone gives a part of a set."""
+_PACKED = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".7z")
 DATASETS = (*BENCHMARKS, "partimagenet")
 
 
@@ -145,17 +148,21 @@ def _fewer(place: Place, expected: tuple[int, ...], title: str) -> tuple[str, ..
 
 def _missing(bench: Benchmark, root: Path, split: str, ways: list[Way]) -> InputError:
     """What was looked for, what is there of it, and where the set comes from."""
-    wanted = list(dict.fromkeys(
-        f"{' or '.join(one.images)} with {one.labels}/*{one.ends}" for one, _ in ways
-    ))  # fmt: skip
-    partial = []
+    layouts = [layout for layout, _ in ways]
+    for parent in root.resolve().parents[:_ABOVE]:
+        if any((place := place_at(parent, one)) and place.photos for one in layouts):
+            return InputError(
+                f"no {bench.title} ({split}) below {root}: that is a part of it",
+                f"give the whole set: --root {parent}",
+            )
     below = list(bases(root))
-    for layout, _ in ways:
+    partial = []
+    for layout in layouts:
         for base in below[:1] if layout.here else below:
-            partial += _partly(base, layout, place_at(base, layout))
-    there = [folder.name for folder in folders_in(root)]
-    holds = f"it holds {', '.join(there[:8])}" if there else "it holds no folder"
-    found = "; ".join(list(dict.fromkeys(partial))[:4]) or holds
+            partial += _partly(base, layout)
+    found = "; ".join(list(dict.fromkeys(partial))[:4]) or _holds(root)
+    wanted = dict.fromkeys(f"{' or '.join(one.images)} with {one.labels}/*{one.ends}"
+                           for one in layouts if not one.here)  # fmt: skip
     return InputError(
         f"no {bench.title} ({split}) below {root}, nor two folders deeper. Looked for: "
         f"{'; '.join(wanted)}. Found: {found}",
@@ -163,17 +170,27 @@ def _missing(bench: Benchmark, root: Path, split: str, ways: list[Way]) -> Input
     )
 
 
-def _partly(base: Path, layout: Layout, place: Place | None) -> list[str]:
+def _holds(root: Path) -> str:
+    """What is in a folder, for whoever expected a data set there."""
+    packed = sorted(f.name for f in root.iterdir() if f.name.lower().endswith(_PACKED))
+    if packed:
+        return f"{', '.join(packed[:3])}, not unpacked"
+    folders = [folder.name for folder in folders_in(root)]
+    return f"only {', '.join(folders[:8])}" if folders else "no folder at all"
+
+
+def _partly(base: Path, layout: Layout) -> list[str]:
     """What is there of a layout that is not there in full."""
     labels = base / layout.labels
     if layout.labels == ".":
         return []
-    if place is None:
-        if labels.is_dir() and labels not in (base / one for one in layout.images):
-            return [f"{labels} without {' or '.join(layout.images)}"]
-        if labels.parent.is_dir() and labels.parent != base and not layout.here:
-            return [f"{labels.parent} without {labels.name}"]
-        return []
-    has_photos = any(f.suffix.lower() in PHOTO_ENDS for f in place.images.iterdir())
-    reason = "; ".join(place.notes) if place.notes else f"no *{layout.ends} in {labels}"
-    return [reason if has_photos else f"no photo in {place.images}"]
+    place = place_at(base, layout)
+    if place is not None:
+        if not any(f.suffix.lower() in PHOTO_ENDS for f in place.images.rglob("*")):
+            return [f"no photo in {place.images}"]
+        return ["; ".join(place.notes) or f"no *{layout.ends} in {labels}"]
+    if labels.is_dir() and labels not in [base / one for one in layout.images]:
+        return [f"{labels} without {' or '.join(layout.images)}"]
+    if labels.parent.is_dir() and labels.parent != base and not layout.here:
+        return [f"{labels.parent} without {labels.name}"]
+    return []

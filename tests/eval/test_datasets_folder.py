@@ -25,7 +25,7 @@ def read(found, at=0):
         ([[0, 1, 2, 3]], None, [[None, 0, 1, 2]], "values 1 to 3 are the 3 classes (the highest"),
         ([[0, 1, 1]], 0, [[0, 1, 1]], "as --first-index says"),
         ([[0, 1, 1]], 1, [[None, 0, 0]], "as --first-index says"),
-        ([[0, 3, 255]], 1, [[None, 2, None]], "0 and 255 is not labelled"),
+        ([[0, 3, 255]], 1, [[None, 2, None]], "0 and 255 are not labelled"),
     ],
 )
 def test_the_first_class_is_told_by_values_or_by_the_user(tmp_path, raw, first, expected, said):

@@ -222,9 +222,29 @@ def test_an_empty_folder_says_what_was_looked_for_and_where_the_set_comes_from(t
     (tmp_path / "holiday").mkdir()
     with pytest.raises(InputError) as caught:
         open_dataset("ade150", tmp_path)
-    for part in ("ADE20K-150", str(tmp_path), "annotations/validation", "it holds holiday"):
+    for part in ("ADE20K-150", str(tmp_path), "annotations/validation", "Found: only holiday"):
         assert part in caught.value.message
     assert "ADEChallengeData2016" in caught.value.hint
+
+
+def test_an_archive_is_said_to_be_one(tmp_path):
+    (tmp_path / "ADEChallengeData2016.zip").write_bytes(b"")
+    with pytest.raises(InputError, match=r"ADEChallengeData2016\.zip, not unpacked"):
+        open_dataset("ade150", tmp_path)
+
+
+@pytest.mark.parametrize("part", ["images", "images/validation", "annotations"])
+def test_a_part_of_a_set_as_root_names_the_whole(tmp_path, part):
+    ade(tmp_path, {"a": [[0, 1]]})
+    with pytest.raises(InputError, match="that is a part of it") as caught:
+        open_dataset("ade150", tmp_path / part)
+    assert str(tmp_path) in caught.value.hint
+
+
+def test_names_of_files_may_end_in_capitals(tmp_path):
+    files.write(tmp_path, "images/validation", "annotations/validation", {"a": [[0, 1]]}, ".PNG",
+                suffix=".JPG")  # fmt: skip
+    assert len(open_dataset("ade150", tmp_path).photos) == 1
 
 
 def test_photos_without_their_labels_are_a_partial_set(tmp_path):
