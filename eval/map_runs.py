@@ -108,10 +108,10 @@ class Answers:
             yield photo, one, two
 
     def show(self, photo: MapPhoto) -> tuple[LabelMap, ClassMap]:
-        """Labels and prediction of one photo, for a page."""
+        """Labels and prediction of one photo, without `mix`, for a page."""
         _, one, two = next(self.each([photo]))
         truth = read_map(self.labelled, photo)
-        return truth, self._predicted(one, two, truth.shape)
+        return truth, self._predicted(one, two, truth.shape, mixed=False)
 
     def _predicted(
         self,

@@ -69,5 +69,3 @@ def test_a_photo_without_segments_has_no_class_anywhere(options):
     got = predicted_map(nothing, np.zeros((0, 300), np.float32), SIZE, options)
     assert got.dtype == np.uint16
     assert (got == 65535).all()
-
-
