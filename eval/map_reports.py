@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from eval.datasets import MapSet, read_image
+from eval.datasets import MapSet, RegionSet, read_image
 from eval.map_runs import Answers, MapRun
 from eval.proposals import proposal_report
 from eval.published import published_figures
@@ -27,7 +27,7 @@ def photo_names(labelled: MapSet) -> dict[Path, str]:
     return {photo.path: photo.path.relative_to(home).as_posix() for photo in labelled.photos}
 
 
-def found_lines(labelled: MapSet) -> list[str]:
+def found_lines(labelled: MapSet | RegionSet) -> list[str]:
     """Where a set was found and how its labels were read, a sentence a line."""
     found = labelled.found
     if found is None:

@@ -12,6 +12,7 @@ import typer
 
 from usearch.cli.eval_compare import compare
 from usearch.cli.eval_options import MapChoices
+from usearch.cli.eval_parts import partimagenet
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -117,16 +118,25 @@ def _benchmark(name: str) -> Callable[..., None]:
             str,
             typer.Option(
                 "--names",
-                metavar="synonyms|first|official|openseg",
-                help="Which names the classes have. Without it: the set's usual list.",
+                metavar="synonyms|first|official|...",
+                help="Which names the classes have (docs/datasets.md). Without it: the usual list.",
                 show_default=False,
             ),
         ] = "",
+        label_size: Annotated[
+            str,
+            typer.Option(
+                "--label-size",
+                metavar="published|original",
+                help="Labels at the size of published figures (ade847: short side 512), or as "
+                "they are.",
+            ),
+        ] = "published",
     ) -> None:
         from eval.datasets import MapSet, open_dataset
         from usearch.cli.eval_maps import run_maps
 
-        labelled = open_dataset(name, root, split, layout, names)
+        labelled = open_dataset(name, root, split, layout, names, label_size)
         assert isinstance(labelled, MapSet), "a benchmark of maps"
         run_maps(context, labelled, shared)
 
@@ -203,4 +213,5 @@ def _folder(
     run_maps(context, open_folder(images, masks, classes, first_index, ignore), shared)
 
 
+eval.command("partimagenet", context_settings=_HELP)(partimagenet)
 eval.command("compare", context_settings=_HELP)(compare)

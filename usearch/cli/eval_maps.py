@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -18,7 +17,7 @@ from usearch.errors import InputError, UsageError
 if TYPE_CHECKING:
     from eval.collection import Collected
     from eval.datasets import MapSet
-    from eval.map_runs import Answers, Mix, Second
+    from eval.map_runs import Answers, Second
     from eval.report import EvalReport
     from eval.report_page import Shown
     from eval.system_stores import Base
@@ -63,10 +62,10 @@ def run_maps(context: typer.Context, labelled: MapSet, chosen: MapChoices) -> No
     from eval.systems import parse_systems
     from usearch.cli.eval_output import check_places, show_report
     from usearch.cli.eval_systems import places_of, show_systems
+    from usearch.cli.options import new_model
     from usearch.cli.repeat import command_line
-    from usearch.settings import setting
 
-    model = chosen.model or setting("preset", chosen.preset)
+    model = new_model(context, chosen.model, chosen.preset)
     systems = parse_systems(chosen.systems, model, chosen.segmenter)
     _check(chosen, len(systems))
     places = places_of(chosen.report, chosen.html, systems)
@@ -158,6 +157,7 @@ def _answers(run: _Run, system: System, *, oracle: bool = False) -> Answers:
     from eval.aggregate import MapOptions
     from eval.map_runs import Answers
     from eval.system_stores import Base
+    from usearch.cli.eval_collect import bank_for
 
     chosen = run.chosen
     what = " of labelled masks" if oracle else ""
@@ -176,23 +176,12 @@ def _answers(run: _Run, system: System, *, oracle: bool = False) -> Answers:
         texts,
         MapOptions(chosen.stability, chosen.vote),
         second,
-        None if oracle else _mix(chosen, collected, texts),
+        None
+        if oracle
+        else bank_for(
+            chosen.bank, chosen.bank_weight, chosen.neighbours, collected.snapshot, texts
+        ),
     )
-
-
-def _mix(chosen: MapChoices, collected: Collected, texts: ClassTexts) -> Mix | None:
-    """The votes of the bank that was chosen; None without one."""
-    if not chosen.bank:
-        return None
-    from eval.memory import bank_mix
-    from usearch.classify import open_bank
-    from usearch.opened import named_store
-    from usearch.store import open_snapshot
-
-    own = chosen.bank == "self"
-    snapshot = collected.snapshot if own else open_snapshot(named_store(Path(chosen.bank)))
-    bank = open_bank(snapshot, chosen.bank_weight, chosen.neighbours)
-    return bank_mix(bank, collected.snapshot, texts)
 
 
 def _second(run: _Run, system: System, base: Base, what: str) -> Second:
