@@ -58,11 +58,12 @@ def open_pairs(
         seen.add(photo.id)
     report.refuse()
     if not seen:
+        wrong = [
+            f"{report.n_problems:,} wrong entries, the first: {p}" for p in report.problems[:1]
+        ]
         left = [f"{n:,} {what}" for what, n in report.left_out.items()]
-        left += [f"{report.n_problems:,} wrong entries, first {report.problems[0]}"] * bool(
-            report.n_problems
-        )
-        raise InputError(f"{path} gives no pairs" + (f": {'; '.join(left)}" if left else ""))
+        why = "; ".join((*left, *wrong))
+        raise InputError(f"{path} gives no pairs" + (f": {why}" if why else ""))
 
 
 def recognise(path: Path, options: Options) -> Form:
