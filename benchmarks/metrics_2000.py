@@ -146,7 +146,8 @@ def _each(
 
 def peak_mib() -> float:
     """The most memory that this process has held, MiB; its parent's peak is not in it."""
-    line = next(row for row in Path("/proc/self/status").open() if row.startswith("VmHWM"))
+    rows = Path("/proc/self/status").read_text().splitlines()
+    line = next(row for row in rows if row.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
 

@@ -51,6 +51,60 @@ def test_a_label_that_is_no_class_is_refused():
         metrics.confusion(TRUTH, GUESS, 1)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int32, np.int64])
+def test_a_prediction_may_have_any_whole_type_and_values_that_are_no_class(kind):
+    wild = [[0, 0, 0, 1], [0, 200, 1, 2]]
+    guess = np.array(wild, kind)
+    if np.issubdtype(kind, np.signedinteger):
+        guess[1, 1] = -1
+    matrix = metrics.confusion(TRUTH, guess, 3)
+    assert matrix.tolist() == [[3, 0, 0, 1], [1, 2, 0, 0], [0, 0, 0, 0]]
+
+
+def test_class_255_of_847_is_a_class():
+    truth, guess = np.full((2, 3), 255, np.uint16), np.full((2, 3), 255, np.uint8)
+    assert metrics.confusion(truth, guess, 847)[255, 255] == 6
+
+
+def test_a_large_photo_is_counted_whole():
+    truth = np.zeros((1100, 1000), np.uint16)
+    truth[-1, -1] = 1
+    matrix = metrics.confusion(truth, truth.astype(np.uint8), 2)
+    assert matrix.tolist() == [[1_099_999, 0, 0], [0, 1, 0]]
+
+
+def test_a_tally_has_the_whole_confusion_and_every_photos_sums():
+    tally = metrics.MapTally(3)
+    tally.add(TRUTH, GUESS)
+    tally.add(TRUTH[:, :2], TRUTH[:, :2])
+    assert len(tally) == 2
+    assert tally.matrix.tolist() == [[7, 0, 1, 0], [1, 2, 0, 0], [0, 0, 0, 0]]
+    assert tally.sums().dense(0, 2).tolist() == [
+        [3, 2, 0, 4, 3, 0, 4, 2, 1],
+        [4, 0, 0, 4, 0, 0, 4, 0, 0],
+    ]
+
+
+@given(st.integers(1, 9), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_statistics_of_sums_are_the_scores_of_the_matrix(n_classes, seed):
+    rng = np.random.default_rng(seed)
+    tally = metrics.MapTally(n_classes)
+    for _ in range(3):
+        truth, guess = rng.integers(0, n_classes + 1, (2, 6, 7)).astype(np.uint16)
+        tally.add(np.where(truth == n_classes, NO_LABEL, truth).astype(np.uint16), guess)
+    sums, scores = tally.sums().total(), metrics.map_scores(tally.matrix)
+    if not scores.n_present:
+        return
+    assert metrics.miou_present_of(sums) == pytest.approx(scores.miou_present)
+    assert metrics.miou_union_of(sums) == pytest.approx(scores.miou_union)
+    assert metrics.fwiou_of(sums) == pytest.approx(scores.fwiou)
+    assert metrics.pixel_accuracy_of(sums) == pytest.approx(scores.pixel_accuracy)
+    assert metrics.class_accuracy_of(sums) == pytest.approx(scores.class_accuracy)
+    given_a_class = tally.matrix[:, :-1].sum() / tally.matrix.sum()
+    assert metrics.covered_of(sums) == pytest.approx(given_a_class)
+
+
 def test_scikit_learn_agrees_on_iou_and_accuracy():
     judge = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(3)
