@@ -218,7 +218,7 @@ def ablate_run(
     stop, watch = stop or Stop(), watch or Watch()
     check_crop(request.recipe, backbones)
     watch.on_stage("reading pairs", None)
-    collection = collect(request.pairs)
+    collection = collect(request.pairs, class_names=request.recipe.class_names)
     watch.on_stage("encoding texts", collection)
     request.run.mkdir(parents=True, exist_ok=True)
     bank = run_texts(request, collection, backbones, Processes(), watch)

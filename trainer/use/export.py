@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from indexer.embedders.backbones import Source, load_clip, source_of
 from indexer.embedders.checkpoint import HeadCard, load_head
-from indexer.embedders.head import fold, normalise, unit
+from indexer.embedders.head import EPS, fold, unit
 from indexer.embedders.run import load_towers, run_places, run_sources
 from indexer.embedders.towers import ClipTower, TimmTower, Tower
 from usearch.errors import ModelError, UsageError
@@ -148,8 +148,14 @@ class _Pooled(nn.Module):
     def forward(self, pixels: Tensor, positions: Tensor, weights: Tensor) -> tuple[Tensor, ...]:
         blocks: list[Tensor] = []
         table = positions if isinstance(self.tower, ClipTower) else positions[None]
+
+        def keep(block: int, tokens: Tensor) -> None:
+            # As `head.normalise`, whose width would be a free size of the graph.
+            shape = (self.tower.widths[block],)
+            blocks.append(weights @ nn.functional.layer_norm(tokens[0].float(), shape, eps=EPS))
+
         with _positions_given(self.tower, table):
-            cls = self.tower.run(pixels, lambda _, t: blocks.append(weights @ normalise(t[0])))
+            cls = self.tower.run(pixels, keep)
         return (*blocks, cls.float())
 
 
@@ -186,6 +192,56 @@ def write_tower(tower: Tower, path: Path) -> None:
     }
     _export(_Pooled(tower).eval(), (pixels, positions, weights), path,
             ["pixels", "positions", "weights"], names, axes)  # fmt: skip
+
+
+class _Attention(nn.Module):
+    """`nn.MultiheadAttention` of a sequence with itself, written out.
+
+    In torch's own form an exported graph takes sequences of one length only.
+    """
+
+    def __init__(self, attention: nn.MultiheadAttention) -> None:
+        super().__init__()
+        self.attention = attention
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        need_weights: bool = False,
+        attn_mask: Tensor | None = None,
+    ) -> tuple[Tensor, None]:
+        own = self.attention
+        x = query if own.batch_first else query.transpose(0, 1)
+        n, length, width = x.shape[0], x.shape[1], own.embed_dim
+        rows = nn.functional.linear(x, own.in_proj_weight, own.in_proj_bias)
+        split = rows.reshape(n, length, 3, own.num_heads, own.head_dim).permute(2, 0, 3, 1, 4)
+        q, k, v = split.unbind(0)
+        scores = q @ k.transpose(-2, -1) * own.head_dim**-0.5
+        if attn_mask is not None:
+            scores = scores + attn_mask
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(n, length, width)
+        out: Tensor = own.out_proj(mixed)
+        return (out if own.batch_first else out.transpose(0, 1)), None
+
+
+@contextmanager
+def _plain_attention(module: nn.Module) -> Iterator[None]:
+    """All of torch's attention in a module is written out, for as long as this lasts."""
+    found = [
+        (parent, name, child)
+        for parent in module.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, nn.MultiheadAttention)
+    ]
+    for parent, name, child in found:
+        setattr(parent, name, _Attention(child))
+    try:
+        yield
+    finally:
+        for parent, name, child in found:
+            setattr(parent, name, child)
 
 
 class _Texts(nn.Module):
@@ -244,10 +300,8 @@ def _export(
 ) -> None:
     import onnx
 
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # its fused operator has no ONNX form
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad(), warnings.catch_warnings(), _plain_attention(module):
             warnings.simplefilter("ignore")  # the exporter warns of its own successor
             torch.onnx.export(
                 module,
@@ -264,8 +318,6 @@ def _export(
         path.unlink(missing_ok=True)
         reason = next(iter(str(e).splitlines()), type(e).__name__)
         raise ModelError(f"{path.name} cannot be exported: {reason}") from e
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _write_card(folder: Path, run: Run, card: HeadCard) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ class Collection:
         sources: Counts of what is trained on.
         held_sources: Counts of what is held out.
         fingerprint: Hash over ids and texts: another one is another training set.
+        class_names: Whether only labelled masks with their plain names are taken.
     """
 
     files: tuple[Path, ...]
@@ -52,12 +53,17 @@ class Collection:
     sources: tuple[DataSource, ...]
     held_sources: tuple[DataSource, ...]
     fingerprint: str
+    class_names: bool = False
 
 
-def collect(sources: Sequence[Path]) -> Collection:
+def collect(sources: Sequence[Path], *, class_names: bool = False) -> Collection:
     """Look through files or folders of pairs; of a photo in several the first one counts.
 
     Every record is checked here, so that a long run does not end at a bad one.
+
+    Args:
+        sources: Files, or folders of them.
+        class_names: Take labelled masks with their plain names alone (`with_class_names`).
 
     Raises:
         InputError: A file is unreadable, a record breaks the format (file, row, field), or
@@ -74,6 +80,8 @@ def collect(sources: Sequence[Path]) -> Collection:
     for number, file in enumerate(files):
         for row, (group, place, photo) in enumerate(_rows_of(file, columns)):
             _check(photo, f"{file}, row {row}")
+            if class_names:
+                photo = with_class_names(photo)
             own = [text for segment in photo.segments for text in segment.texts]
             if photo.id in seen or not own:
                 continue
@@ -90,7 +98,8 @@ def collect(sources: Sequence[Path]) -> Collection:
     if not places["train"]:
         named = ", ".join(str(source) for source in sources)
         raise InputError(
-            f"no photo of {named} has a segment with a text to train on",
+            f"no photo of {named} has a segment with a text to train on"
+            + (", or none of a labelled mask with a class name" if class_names else ""),
             "`usearch train pairs --help` says how pairs are made"
             if not places["held"]
             else "all its photos are held out",
@@ -106,7 +115,23 @@ def collect(sources: Sequence[Path]) -> Collection:
         sources=_sources(counts["train"]),
         held_sources=_sources(counts["held"]),
         fingerprint=digest.hexdigest()[:16],
+        class_names=class_names,
     )
+
+
+def with_class_names(photo: PairImage) -> PairImage:
+    """The photo with the masks that people drew of things and stuff, each with its plain name.
+
+    Segments stay in their places: the others lose their texts, and with them their part in
+    training.
+    """
+    kept = [
+        replace(s, texts=s.texts[:1], text_weights=s.text_weights[:1])
+        if s.rle is not None and s.kind in ("object", "stuff") and s.origin == "human"
+        else replace(s, texts=(), text_weights=())
+        for s in photo.segments
+    ]
+    return replace(photo, segments=tuple(kept))
 
 
 def _files_of(source: Path) -> list[Path]:
@@ -184,6 +209,7 @@ class PhotoReader:
 
     def __init__(self, collection: Collection) -> None:
         self._files = collection.files
+        self._named = collection.class_names
         self._kept: dict[tuple[int, int], list[PairImage]] = {}
 
     def read(self, place: IntArray) -> PairImage:
@@ -197,5 +223,6 @@ class PhotoReader:
         if key not in self._kept:
             while len(self._kept) >= 2 * WINDOW:
                 del self._kept[next(iter(self._kept))]
-            self._kept[key] = read_row_group(self._files[file], group)
+            photos = read_row_group(self._files[file], group)
+            self._kept[key] = [with_class_names(p) for p in photos] if self._named else photos
         return self._kept[key][row]

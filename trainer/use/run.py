@@ -104,7 +104,7 @@ def train_run(
     if request.compiled:
         _compile(backbones)
     watch.on_stage("reading pairs", None)
-    collection = collect(request.pairs)
+    collection = collect(request.pairs, class_names=recipe.class_names)
     plan = plan_of(len(collection.train), recipe)
     if plan.batch < processes.count:
         raise UsageError(f"{processes.count} processes share batches of {plan.batch} photos")

@@ -4,6 +4,7 @@
     rule     segments and vectors to classes of pixels         classify_segments, shares_of
     parts    `cup > handle`: parts inside their wholes
     bank     neighbours in a store vote along                  mixed_scores, open_bank, voters_of
+    ensemble two models as one                                 combine_probabilities
     gaps     what no segment covers, as pieces to embed        gap_pieces, classify_picture
     stored   photos of a store, without opening any            stored_photos, classify_store
     regions  pixels that the same segments cover
@@ -14,6 +15,12 @@ Functions over plain arrays and records; nothing prints, nothing reads a photo.
 from __future__ import annotations
 
 from usearch.classify.bank import Voters, mixed_scores
+from usearch.classify.ensemble import (
+    DEFAULT_SECOND_WEIGHT,
+    Second,
+    SecondModel,
+    combine_probabilities,
+)
 from usearch.classify.gaps import classify_picture, gap_pieces
 from usearch.classify.neighbours import Bank, Explained, explain_segments, open_bank, voters_of
 from usearch.classify.probabilities import class_scores, segment_probabilities
@@ -39,6 +46,7 @@ from usearch.classify.texts import ClassTexts, embed_classes
 from usearch.classify.values import ClassMap, MapValues, map_values, no_class_value
 
 __all__ = [
+    "DEFAULT_SECOND_WEIGHT",
     "PAPERS_RULE",
     "Bank",
     "ClassMap",
@@ -48,6 +56,8 @@ __all__ = [
     "MapValues",
     "PhotoShares",
     "Rule",
+    "Second",
+    "SecondModel",
     "Shares",
     "StoredPhoto",
     "Voters",
@@ -57,6 +67,7 @@ __all__ = [
     "classify_picture",
     "classify_segments",
     "classify_store",
+    "combine_probabilities",
     "embed_classes",
     "explain_segments",
     "gap_pieces",

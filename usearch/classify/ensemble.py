@@ -8,13 +8,63 @@ model to the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from usearch.errors import UsageError
-from usearch.records import FloatArray
+from usearch.records import FloatArray, Image, Segments
+
+if TYPE_CHECKING:
+    from usearch.classify.texts import ClassTexts
+
+DEFAULT_SECOND_WEIGHT = 0.5
+"""Both models count alike: there is no published weight."""
 
 _TINY = 1e-12
 """Least probability: one model's certain no costs 12 decades, not everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a second model says of the segments of one photo.
+
+    Attributes:
+        texts: The same classes, in the second model's own space.
+        weight: Of the second model, 0..1.
+        vectors: float32 [n, D2], unit length: of the segments.
+        piece_vectors: float32 [m, D2], of the pieces of what no segment covers, where there are
+            any.
+    """
+
+    texts: ClassTexts
+    weight: float
+    vectors: FloatArray
+    piece_vectors: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecondModel:
+    """A second model for pictures.
+
+    Attributes:
+        embed: As `indexer.embedders.Embedder.embed`.
+        texts: The classes in its space.
+        weight: Of it, 0..1.
+    """
+
+    embed: Callable[[Image, Segments], FloatArray]
+    texts: ClassTexts
+    weight: float
+
+    def look(self, image: Image, segments: Segments, pieces: Segments | None) -> Second:
+        """What it says of the segments of a picture, and of the pieces."""
+        vectors = self.embed(image, segments)
+        if not pieces:
+            return Second(self.texts, self.weight, vectors)
+        return Second(self.texts, self.weight, vectors, self.embed(image, pieces))
 
 
 def combine_probabilities(
@@ -51,6 +101,27 @@ def combine_probabilities(
     mixed /= mixed.sum(1, keepdims=True)
     out: FloatArray = mixed.astype(np.float32)
     return out
+
+
+def combine_logits(first: FloatArray, second: FloatArray | None, weight: float) -> FloatArray:
+    """As `combine_probabilities`, before the softmax of each: the sum of a softmax cancels.
+
+    Args:
+        first: float32 [n, C].
+        second: float32 [n, C]; None where there is no second model.
+        weight: Of the second model, 0..1.
+
+    Returns:
+        float32 [n, C], whose softmax is the weighted geometric mean; `first` itself at 0.
+
+    Raises:
+        UsageError: The weight is not in 0..1.
+    """
+    check_weight(weight)
+    if second is None or weight == 0.0:
+        return first
+    mixed: FloatArray = np.float32(1.0 - weight) * first + np.float32(weight) * second
+    return mixed
 
 
 def check_weight(weight: float) -> None:

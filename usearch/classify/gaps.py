@@ -14,6 +14,7 @@ import numpy as np
 
 from usearch import masks
 from usearch.classify.bank import Voters
+from usearch.classify.ensemble import SecondModel
 from usearch.classify.regions import find_regions, paint
 from usearch.classify.rule import Classified, Rule, classify_segments
 from usearch.classify.texts import ClassTexts
@@ -35,6 +36,7 @@ def classify_picture(
     fill: bool = True,
     vectors: FloatArray | None = None,
     voters: Voters | None = None,
+    second: SecondModel | None = None,
 ) -> Classified:
     """The classes of a picture that was cut now, and not of one that is stored.
 
@@ -47,6 +49,7 @@ def classify_picture(
         fill: Embed what no segment covers too, in pieces.
         vectors: float32 [n, D], of the segments, where they are known already.
         voters: Neighbours of the segments in a bank.
+        second: A second model, whose probabilities count too.
 
     Raises:
         UsageError: More classes than a map can number.
@@ -54,8 +57,11 @@ def classify_picture(
     if vectors is None:
         vectors = embed(image, segments)
     pieces = gap_pieces(segments) if fill else None
+    seen = None
+    if second is not None and second.weight > 0.0:
+        seen = second.look(image, segments, pieces)
     if not pieces:
-        return classify_segments(segments, vectors, texts, rule, voters=voters)
+        return classify_segments(segments, vectors, texts, rule, voters=voters, second=seen)
     return classify_segments(
         segments,
         vectors,
@@ -64,6 +70,7 @@ def classify_picture(
         pieces=pieces,
         piece_vectors=embed(image, pieces),
         voters=voters,
+        second=seen,
     )
 
 

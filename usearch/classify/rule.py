@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from usearch.classify.bank import Voters, mixed_scores
+from usearch.classify.ensemble import Second, combine_logits
 from usearch.classify.parts import Named, holders, seek_parts
 from usearch.classify.probabilities import class_logits, class_scores, softmax
 from usearch.classify.regions import Places, Regions, find_regions, paint, region_areas
@@ -105,6 +106,7 @@ def classify_segments(
     pieces: Segments | None = None,
     piece_vectors: FloatArray | None = None,
     voters: Voters | None = None,
+    second: Second | None = None,
 ) -> Classified:
     """The classes of a photo's segments and pixels.
 
@@ -118,6 +120,8 @@ def classify_segments(
         piece_vectors: float32 [m, D].
         voters: Neighbours of the n segments in a bank, whose scores are mixed with theirs
             before pixels sum them; parts, scores and pieces are told without them.
+        second: What a second model says of segments and pieces: the softmax is of both
+            (`usearch.classify.ensemble`); scores are told without it.
 
     Raises:
         UsageError: More classes than a map can number.
@@ -129,7 +133,7 @@ def classify_segments(
         joined = _joined(segments, pieces)
         vectors = np.concatenate((vectors, piece_vectors))
     regions = find_regions(joined)
-    logits = _logits(vectors, classes)
+    logits = combine_logits(_logits(vectors, classes), *_second_logits(second, joined))
     wholes = classes.listed.wholes or [-1] * c
     top = np.array([v for v in range(logits.shape[1]) if v >= c or wholes[v] < 0])
     shares = softmax(logits[:, top])
@@ -212,6 +216,18 @@ def shares_of(found: Classified, size: tuple[int, int] | None = None) -> Shares:
 
 def _logits(vectors: FloatArray, classes: ClassTexts) -> FloatArray:
     return class_logits(vectors, [*classes.vectors, *classes.background], classes.logit_scale)
+
+
+def _second_logits(second: Second | None, joined: Segments) -> tuple[FloatArray | None, float]:
+    """Logits of a second model over segments and pieces, and its weight."""
+    if second is None or second.weight == 0.0:
+        return None, 0.0
+    vectors = second.vectors
+    if second.piece_vectors is not None and len(vectors) < len(joined):
+        vectors = np.concatenate((vectors, second.piece_vectors))
+    if len(vectors) != len(joined):
+        raise ValueError(f"{len(vectors)} vectors of a second model for {len(joined)} segments")
+    return _logits(vectors, second.texts), second.weight
 
 
 def _joined(segments: Segments, pieces: Segments) -> Segments:

@@ -6,7 +6,7 @@ thousand segments at a time, so memory does not grow with the store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from usearch import masks
 from usearch.classify.bank import Voters
+from usearch.classify.ensemble import Second
 from usearch.classify.neighbours import Bank, voters_of
 from usearch.classify.rule import (
     PAPERS_RULE,
@@ -175,6 +176,7 @@ def classify_store(
     *,
     rows: npt.NDArray[np.int64] | None = None,
     bank: Bank | None = None,
+    second: Callable[[StoredPhoto], Second] | None = None,
 ) -> Iterator[PhotoShares]:
     """The classes of every photo of a store, by id; the rule is that of `usearch segment`.
 
@@ -184,10 +186,14 @@ def classify_store(
         rule: What of the rule is chosen.
         rows: Only these segments, as a filter gives them; None for all.
         bank: Whose segments vote along; None for none.
+        second: Gives what a second model says of a photo's segments; None for none.
     """
     for photo in stored_photos(snapshot, rows=rows, keys=None if bank is None else bank.space):
         voters = photo_voters(bank, photo)
-        found = classify_segments(photo.segments, photo.vectors, classes, rule, voters=voters)
+        seen = None if second is None else second(photo)
+        found = classify_segments(
+            photo.segments, photo.vectors, classes, rule, voters=voters, second=seen
+        )
         yield photo_shares(found, photo.image, photo.width, photo.height, photo.photo)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from indexer.embedders import Embedder
     from indexer.segmenters import Segmenter
-    from usearch.classify import Bank, Classified, ClassTexts, Explained, Rule, Voters
+    from usearch.classify import (
+        Bank,
+        Classified,
+        ClassTexts,
+        Explained,
+        Rule,
+        Second,
+        SecondModel,
+        StoredPhoto,
+        Voters,
+    )
     from usearch.opened import OpenStore
     from usearch.records import FloatArray, Image, Segments
     from usearch.text.class_lists import ClassList
@@ -124,6 +134,7 @@ def new_photos(
     *,
     fill: bool,
     memory: Memory | None = None,
+    second: SecondModel | None = None,
 ) -> Iterator[ClassedPhoto | SkippedPhoto]:
     """Photos cut, embedded and classified, one after the other.
 
@@ -134,6 +145,7 @@ def new_photos(
         max_side: Longest side, in pixels, at which they are cut.
         fill: Whether what no segment covers is embedded in pieces.
         memory: Whose segments vote along; `check_bank` has seen it.
+        second: A second model, whose probabilities count too.
     """
     from indexer.embedders import KeyedEmbedder
     from indexer.photos import PhotoError, decode
@@ -161,6 +173,7 @@ def new_photos(
             fill=fill,
             vectors=vectors,
             voters=voters,
+            second=second,
         )
         size = decoded.height, decoded.width
         told = _explained(memory, voters, models.texts, segments, vectors, size)
@@ -277,6 +290,7 @@ def stored_photos(
     rule: Rule,
     rows: npt.NDArray[np.int64] | None,
     memory: Memory | None = None,
+    second: Callable[[StoredPhoto], Second] | None = None,
 ) -> Iterator[ClassedPhoto]:
     """Stored photos classified from what the store holds of them."""
     from usearch.classify import classify_segments
@@ -287,7 +301,10 @@ def stored_photos(
     space = None if bank is None else bank.space
     for stored in read_photos(opened.snapshot, chosen, rows, space):
         voters = photo_voters(bank, stored)
-        found = classify_segments(stored.segments, stored.vectors, texts, rule, voters=voters)
+        seen = None if second is None else second(stored)
+        found = classify_segments(
+            stored.segments, stored.vectors, texts, rule, voters=voters, second=seen
+        )
         size = stored.height, stored.width
         told = _explained(memory, voters, texts, stored.segments, stored.vectors, size)
         yield ClassedPhoto(

@@ -30,6 +30,13 @@ from usearch.cli.class_options import (
 )
 from usearch.cli.options import JsonOption, ModelOption, StoreOption, asked_model, chosen_store
 from usearch.cli.output import SCHEMA_VERSION, is_terminal, note, result, terminal
+from usearch.cli.second_model import (
+    DEFAULT_SECOND_WEIGHT,
+    SecondOption,
+    SecondWeightOption,
+    asked_second,
+    second_for_store,
+)
 from usearch.errors import ExitCode, UsageError
 from usearch.render.safe_text import json_name
 
@@ -74,6 +81,12 @@ def classify(
     where: WhereOption = None,
     store: StoreOption = None,
     model: ModelOption = None,
+    second: SecondOption = None,
+    second_weight: SecondWeightOption = DEFAULT_SECOND_WEIGHT,
+    device: Annotated[
+        str,
+        typer.Option("--device", metavar="auto|cpu|cuda", help="Where --second runs."),
+    ] = "auto",
     bank: BankOption = None,
     bank_weight: BankWeightOption = DEFAULT_BANK_WEIGHT,
     neighbours: NeighboursOption = DEFAULT_NEIGHBOURS,
@@ -89,7 +102,8 @@ def classify(
     usearch classify --classes names.txt -o long.parquet --long --unknown 0.05
     usearch classify --classes names.txt --where 'path ~ "2024/*"' --json
 
-    Everything comes from the store: no photo is opened, so another list costs seconds. The
+    Everything comes from the store: no photo is opened (but once for --second), so another
+    list costs seconds. The
     rule is that of `usearch segment`; shares are those of its maps.
 
     Prints a line a class: mean share of the photos, photos that have the class (at least
@@ -116,11 +130,15 @@ def classify(
     _check_files(files, classes, force)
     opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
     rows = None if where is None else opened.rows_where(where)
+    other = asked_second(second, second_weight)
     memory = asked_bank(bank, bank_weight, neighbours)
     if memory is not None:
         check_stored_bank(memory, opened)
     texts = stored_texts(opened, listed, contrast)
-    found = classify_store(opened.snapshot, texts, Rule(unknown, parts), rows=rows, bank=memory)
+    also = second_for_store(other, second_weight, device, opened, listed, contrast)
+    found = classify_store(
+        opened.snapshot, texts, Rule(unknown, parts), rows=rows, bank=memory, second=also
+    )
     totals = new_totals(len(listed), min_share)
     # A table is begun with the first photo: where there is none, none is left behind.
     first = next(found, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,11 +35,20 @@ from usearch.cli.options import (
     chosen_store,
     new_model,
 )
+from usearch.cli.second_model import (
+    DEFAULT_SECOND_WEIGHT,
+    SecondOption,
+    SecondWeightOption,
+    asked_second,
+    second_for_photos,
+    second_for_store,
+)
 from usearch.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from usearch.classify import Bank, Rule
+    from usearch.classify import Bank, Rule, Second, SecondModel, StoredPhoto
     from usearch.cli.class_sources import ClassedPhoto, Memory, SkippedPhoto
+    from usearch.opened import OpenStore
     from usearch.text.class_lists import ClassList
 
 _SMALLEST_SIDE = 32
@@ -126,6 +135,8 @@ def segment(
             "--max-side", metavar="PX", help="Longest side at which photos are cut into segments."
         ),
     ] = 1024,
+    second: SecondOption = None,
+    second_weight: SecondWeightOption = DEFAULT_SECOND_WEIGHT,
     bank: BankOption = None,
     bank_weight: BankWeightOption = DEFAULT_BANK_WEIGHT,
     neighbours: NeighboursOption = DEFAULT_NEIGHBOURS,
@@ -149,6 +160,7 @@ def segment(
     usearch segment photos/ --classes names.txt --shares shares.csv --coco classes.json
     usearch segment --from-store --classes other.txt -o maps
     usearch segment a.jpg --classes names.txt --bank photos/.usearch --explain
+    usearch segment a.jpg --classes names.txt --model runs/use --second runs/named
 
     Writes <stem>.png, an indexed PNG of the photo's size whose value is the class: its place
     in the list from 0. 255 is no class, 254 unknown, 253 background; lists of more than 253
@@ -170,6 +182,8 @@ def segment(
         say_what_happened,
         write_all,
     )
+    from usearch.opened import OpenStore
+    from usearch.store import open_snapshot
 
     listed = asked_classes(classes, names)
     contrast = contrast_classes(background, listed)
@@ -182,20 +196,23 @@ def segment(
     if explain and bank is None:
         raise UsageError("--explain names the voters of a bank", "add --bank STORE")
     memory = _memory(asked_bank(bank, bank_weight, neighbours), explain)
+    other = asked_second(second, second_weight)
     wanted = Wanted(listed, output, overlay, shares, coco, force, json)
     keep = [path for path in (classes, masks) if path is not None]
     found: Iterable[ClassedPhoto | SkippedPhoto]
     if from_store:
-        used, photos, found = _from_store(
-            store, model, named, where, listed, contrast, rule, memory
-        )
+        opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
+        also = second_for_store(other, second_weight, device, opened, listed, contrast)
+        used = opened.snapshot.preset
+        photos, found = _from_store(opened, named, where, listed, contrast, rule, memory, also)
         places = prepare(wanted, photos, keep)
     else:
         used = new_model(context, model, preset)
         photos = _discovered(named, output)
         places = prepare(wanted, photos, keep)
+        along = second_for_photos(other, second_weight, device, listed, contrast)
         found = _cut(photos, used, segmenter, device, masks, listed, contrast, rule, max_side,
-                     fill, memory)  # fmt: skip
+                     fill, memory, along)  # fmt: skip
     reports = write_all(wanted, places, found, len(photos))
     if json:
         print_document(wanted, places, used, reports)
@@ -258,6 +275,7 @@ def _cut(
     max_side: int,
     fill: bool,
     memory: Memory | None,
+    second: SecondModel | None,
 ) -> Iterator[ClassedPhoto | SkippedPhoto]:
     from usearch.cli.class_sources import check_bank, load_models, new_photos
     from usearch.settings import setting
@@ -266,30 +284,27 @@ def _cut(
     models = load_models(preset, segmenter, device, masks, listed, contrast)
     if memory is not None:
         check_bank(memory.bank, models.embedder, preset)
-    return new_photos(photos, models, rule, max_side, fill=fill, memory=memory)
+    return new_photos(photos, models, rule, max_side, fill=fill, memory=memory, second=second)
 
 
 def _from_store(
-    store: Path | None,
-    model: str | None,
+    opened: OpenStore,
     named: list[Path],
     where: str | None,
     listed: ClassList,
     contrast: ClassList | None,
     rule: Rule,
     memory: Memory | None,
-) -> tuple[str, list[Path], Iterator[ClassedPhoto]]:
-    """The store's preset, its photos that are meant, and their classes."""
+    second: Callable[[StoredPhoto], Second] | None,
+) -> tuple[list[Path], Iterator[ClassedPhoto]]:
+    """The store's photos that are meant, and their classes."""
     from usearch.cli.class_sources import (
         check_stored_bank,
         stored_choice,
         stored_photos,
         stored_texts,
     )
-    from usearch.opened import OpenStore
-    from usearch.store import open_snapshot
 
-    opened = OpenStore(open_snapshot(chosen_store(store)), asked_model(model))
     rows = None if where is None else opened.rows_where(where)
     chosen = stored_choice(opened, named, rows)
     if not chosen:
@@ -299,5 +314,5 @@ def _from_store(
     if memory is not None:
         check_stored_bank(memory.bank, opened)
     texts = stored_texts(opened, listed, contrast)
-    found = stored_photos(opened, chosen, texts, rule, rows, memory)
-    return opened.snapshot.preset, list(chosen.values()), found
+    found = stored_photos(opened, chosen, texts, rule, rows, memory, second)
+    return list(chosen.values()), found

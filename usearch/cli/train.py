@@ -82,8 +82,9 @@ def train_head(
         str,
         typer.Option(
             "--preset",
-            metavar="large|large-336",
-            help="Recipe to begin with: the paper's, or that of its ablations.",
+            metavar="large|large-336|large-gt",
+            help="Recipe to begin with: the paper's, that of its ablations, or that of a second "
+            "model on labelled masks with class names.",
         ),
     ] = "large",
     backbones: Annotated[
@@ -264,6 +265,7 @@ def train_head(
     usearch train coco.parquet -o runs/coco                      # the paper's recipe
     usearch train coco.parquet -o runs/coco                      # again: goes on after a kill
     usearch train a.parquet b.parquet -o runs/ab --preset large-336 --mask-equal
+    usearch train coco.parquet -o runs/named --preset large-gt   # a second model
     usearch train coco.parquet -o runs/small --backbones mini --crop 352 --batch 64
     usearch train coco.parquet -o runs/dino --backbones dino --no-cls
     usearch train coco.parquet -o runs/fast --cache features --views 5
