@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor, distributed, nn
 from usearch.errors import UsageError
 
 T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=12)
+"""How long the others wait for the first process, which encodes all texts alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def joined(device: str) -> Iterator[Processes]:
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    backend = "nccl" if device.startswith("cuda") else "gloo"
+    distributed.init_process_group(backend, timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), device)
     finally:

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from indexer.embedders.head import USEHead, normalise, unit
 from indexer.embedders.towers import Tower, common_multiple, grid_of
+from indexer.memory import is_out_of_memory
 from trainer.use.views import View
+from usearch.errors import ResourceError
 from usearch.masks import pooling_weights
 
 Precision = Literal["fp32", "bf16"]
@@ -94,14 +96,25 @@ def segment_features(
 
     Raises:
         ValueError: A side is no multiple of a patch.
+        ResourceError: They do not fit into the memory of the device.
     """
     multiple = common_multiple(towers.values())
     for view in views:
         if any(side % multiple for side in view.image.shape[:2]):
             raise ValueError(f"a view of {view.image.shape[:2]}, patches of {multiple}")
     place = torch.device(device)
-    parts = _parts(views, micro_batch or len(views))
-    return join_features([_of_part(towers, part, precision, place) for part in parts])
+    size = micro_batch or len(views)
+    try:
+        parts = _parts(views, size)
+        return join_features([_of_part(towers, part, precision, place) for part in parts])
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ResourceError(
+            f"{size} photos of {views[0].image.shape[0]} pixels at a time do not fit into the "
+            f"memory of {place}",
+            f"--micro-batch {max(1, size // 2)} gives the same gradients with less",
+        ) from error
 
 
 def _parts(views: Sequence[View], size: int) -> Iterator[Sequence[View]]:

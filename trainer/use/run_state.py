@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from usearch.errors import ModelError, UsageError
+from usearch.errors import ModelError, ResourceError, UsageError
 
 RUN_NAME = "recipe.json"
 METRICS_NAME = "metrics.jsonl"
@@ -83,7 +83,7 @@ def save_state(
     """Write the state after `step` steps; the newest two stay.
 
     Raises:
-        OSError: The disk refuses; older states stay.
+        ResourceError, OSError: The disk refuses; older states stay.
     """
     folder = run / _STATES
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,6 +98,11 @@ def save_state(
         save_file(plain, partial, {"step": str(step)})
         _sync(partial)
         partial.replace(path)
+    except SafetensorError as error:
+        raise ResourceError(
+            f"{path} cannot be written: {error}",
+            "make room; the same command goes on from the checkpoint before",
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     for older in states(run)[:-_KEPT]:
