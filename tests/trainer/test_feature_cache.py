@@ -275,11 +275,14 @@ def test_a_backbone_that_overflows_is_named_with_its_photos(tmp_path, backbones,
 
 
 def test_a_full_disk_says_so_and_leaves_no_half_shard(tmp_path, monkeypatch, backbones, pairs):
-    def refuse(tensors, path, metadata):
-        path.write_bytes(b"half")
+    def refuse(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache_writer, "save_file", refuse)
+    fsync = cache_writer.os.fsync
+    asked = iter([fsync])  # The first file is the index, the second a shard.
+    monkeypatch.setattr(
+        cache_writer.os, "fsync", lambda descriptor: next(asked, refuse)(descriptor)
+    )
     folder = tmp_path / "cache"
     with pytest.raises(ResourceError, match="No space left"):
         write_cache(folder, cache_key(backbones, RECIPE, pairs, 1), backbones, pairs, RECIPE)

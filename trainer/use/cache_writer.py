@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from indexer.embedders.towers import Tower
@@ -168,14 +167,17 @@ def _shard(
 def _save(path: Path, tensors: dict[str, Tensor], index: Mapping[str, Any]) -> None:
     partial = path.with_name(path.name + ".partial")
     try:
-        save_file(tensors, partial, metadata={"index": json.dumps(index, ensure_ascii=False)})
-        with partial.open("rb") as file:
+        # Not `save_file`, which makes files that only their owner reads.
+        with partial.open("wb") as file:
+            file.write(save(tensors, metadata={"index": json.dumps(index, ensure_ascii=False)}))
+            file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         partial.unlink(missing_ok=True)
         raise ResourceError(
-            f"{path} cannot be written: {error}", "make room, then run the same command again"
+            f"{path} cannot be written: {error.strerror or error}",
+            "make room, then run the same command again",
         ) from error
 
 
