@@ -22,7 +22,7 @@ from typing import Any
 
 from trainer.human import photo_shards, read_photos, to_pairs
 from trainer.pairs import PairImage, write_pairs
-from trainer.pseudo import label
+from trainer.pseudo import label, label_boxes
 from trainer.scenes import CLOSE_UP
 from trainer.teachers import Teachers
 from trainer.words import Word, read_words
@@ -64,8 +64,9 @@ def read_folder(folder: Path, skip: frozenset[str] = frozenset()) -> Iterator[Pa
                 yield to_pairs(row)
 
 
-def start_worker(teachers: Path, words: Path) -> None:
+def start_worker(teachers: Path, words: Path, boxes_only: bool) -> None:
     """Load networks and words once in a worker process."""
+    _worker["label"] = label_boxes if boxes_only else label
     _worker["teachers"] = Teachers(teachers)
     _worker["words"] = read_words(words)
 
@@ -74,7 +75,7 @@ def label_shard(photos: Sequence[PairImage], path: Path) -> int:
     """Label photos in a worker process and write their shard; the number of segments."""
     teachers: Teachers = _worker["teachers"]
     words: Mapping[str, Word] = _worker["words"]
-    done = [label(p, teachers, words) for p in photos]
+    done = [_worker["label"](p, teachers, words) for p in photos]
     write_pairs(done, path)
     return sum(len(p.segments) for p in done)
 
@@ -90,6 +91,7 @@ def make_pairs(
     name: str = "pairs",
     workers: int = 2,
     limit: int | None = None,
+    boxes_only: bool = False,
 ) -> int:
     """Write `NAME-NNNN.parquet` shards; see the module's docstring.
 
@@ -103,6 +105,7 @@ def make_pairs(
         name: First part of the file names.
         workers: Processes.
         limit: At most so many photos.
+        boxes_only: Ask the detector alone, see `pseudo.label_boxes`.
 
     Returns:
         Photos in the shards.
@@ -125,7 +128,7 @@ def make_pairs(
     todo = [(ids, path) for ids, path in jobs if not path.exists()]
     started = time.monotonic()
     with ProcessPoolExecutor(
-        workers, get_context("spawn"), start_worker, (teachers, words)
+        workers, get_context("spawn"), start_worker, (teachers, words, boxes_only)
     ) as pool:
         futures = {
             pool.submit(label_shard, [photos[i] for i in ids], path): (len(ids), path)
@@ -163,6 +166,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", default="pairs", help="first part of the file names")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--limit", type=int, help="at most so many photos")
+    parser.add_argument(
+        "--boxes-only", action="store_true", help="ask the detector alone: a tenth of the time"
+    )
     args = parser.parse_args(arguments)
     try:
         make_pairs(
@@ -175,6 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name=args.name,
             workers=args.workers,
             limit=args.limit,
+            boxes_only=args.boxes_only,
         )
     except UsearchError as error:
         sys.stderr.write(f"{error.message}\n{error.hint}\n" if error.hint else f"{error.message}\n")

@@ -26,6 +26,7 @@ from trainer.things import (
     RENAMED_WEIGHT,
     Evidence,
     Found,
+    box_iou,
     box_of,
     detected_things,
     named_by_photo,
@@ -62,6 +63,8 @@ _VOC_NAMES = {
 }
 _ALONE = frozenset({"coco-det", "coco-det+tree", "coco-det+voc-seg"})
 _FOODS = frozenset({"cake", "donut", "hot dog", "pizza", "sandwich"})
+BOX_MIN = 0.5
+"""Least score of a detection that nothing else confirms."""
 _NO_COLOUR = frozenset(
     {"person", "man", "woman", "boy", "girl", "skin", "mirror", "window", "zebra", "meal", "food"}
 )
@@ -103,6 +106,42 @@ def label(photo: PairImage, teachers: Teachers, words: Mapping[str, Word]) -> Pa
     segments = _with_whole_guess(segments, whole, image)
     segments += [_segment(f, image, words) for f in found]
     segments += _unlabelled(evidence.tree, [*known, *(f.mask for f in found)])
+    return replace(photo, segments=tuple(segments))
+
+
+def label_boxes(photo: PairImage, teachers: Teachers, words: Mapping[str, Word]) -> PairImage:
+    """The photo with its human segments and the detector's boxes alone: a tenth of the time.
+
+    Close-ups and completely labelled photos keep what they have.
+    """
+    image = photo.pixels()
+    segments = [_worded(s, image, words) for s in photo.segments]
+    if photo.source in scenes.COMPLETE or photo.source in scenes.CLOSE_UP:
+        return replace(photo, segments=tuple(segments))
+    known = [s.box for s in photo.segments if s.kind in ("object", "box", "stuff")]
+    height, width = image.shape[:2]
+    found = teachers.detect(image, BOX_MIN)
+    for corners, score, name in zip(found.boxes, found.scores, found.names, strict=True):
+        box = (
+            max(0.0, float(corners[0])),
+            max(0.0, float(corners[1])),
+            min(float(width), float(corners[2])),
+            min(float(height), float(corners[3])),
+        )
+        if box[2] - box[0] < 1 or box[3] - box[1] < 1 or any(box_iou(box, k) >= 0.5 for k in known):
+            continue
+        if photo.source in scenes.FOOD and name in _FOODS:
+            continue
+        known.append(box)
+        segment = PairSegment(
+            kind="box",
+            origin="coco-det",
+            box=box,
+            texts=(name,),
+            text_weights=(1.0,),
+            weight=round(min(1.0, float(score)), 3),
+        )
+        segments.append(_worded(segment, image, words))
     return replace(photo, segments=tuple(segments))
 
 

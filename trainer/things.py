@@ -74,7 +74,7 @@ def detected_things(
         named = name in said
         if score < (DETECTOR_MIN - 0.1 if named else DETECTOR_MIN):
             continue
-        if any(_box_iou(box, s.box) >= 0.5 for s in human if s.kind in ("object", "box", "stuff")):
+        if any(box_iou(box, s.box) >= 0.5 for s in human if s.kind in ("object", "box", "stuff")):
             continue
         mask, outline = outline_of(box, name, evidence)
         if any(overlap(mask, k) >= 0.6 for k in known):
@@ -194,7 +194,7 @@ def outline_of(box: FloatArray, name: str, evidence: Evidence) -> tuple[Mask, st
         parts = components(inside, 0.1 * filled.sum())
         if parts:
             mask: Mask = np.logical_or.reduce(parts)
-            if _box_iou(box_of(mask), (x0, y0, x1, y1)) >= 0.6 and mask.sum() >= 0.2 * filled.sum():
+            if box_iou(box_of(mask), (x0, y0, x1, y1)) >= 0.6 and mask.sum() >= 0.2 * filled.sum():
                 return mask, "voc-seg"
     node = None if name in _COVERED else evidence.tree.best_in_box((x0, y0, x1, y1), 0.72, 0.4)
     if node is not None:
@@ -219,7 +219,8 @@ def box_of(mask: Mask) -> Box:
     return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
 
 
-def _box_iou(a: Sequence[float] | FloatArray, b: Sequence[float]) -> float:
+def box_iou(a: Sequence[float] | FloatArray, b: Sequence[float]) -> float:
+    """Intersection over union of two boxes x0 y0 x1 y1."""
     w = min(a[2], b[2]) - max(a[0], b[0])
     h = min(a[3], b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:

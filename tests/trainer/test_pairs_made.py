@@ -66,6 +66,25 @@ def test_pairs_of_a_few_photos(shared, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_the_detectors_boxes_alone(shared, tmp_path):
+    rows = few(shared, tmp_path / "photos", ["voc-100", "facades"], 6)
+    out = tmp_path / "pairs"
+    words = shared / "data" / "words" / "words.json"
+    make_pairs([tmp_path / "photos"], shared / "teachers", words, out, workers=1, boxes_only=True)
+    images = {i.id: i for i in read_pairs(out)}
+    for row in rows:
+        image, human = images[row["id"]], to_pairs(row)
+        found = [s for s in image.segments if s.origin == "coco-det"]
+        assert len(image.segments) == len(human.segments) + len(found)
+        for segment in found:
+            x0, y0, x1, y1 = segment.box
+            assert 0 <= x0 < x1 <= image.width and 0 <= y0 < y1 <= image.height
+            assert segment.kind == "box" and 0.5 <= segment.weight <= 1
+        if image.source == "facades":  # everything in them is labelled already
+            assert not found
+    assert any(s.origin == "coco-det" for i in images.values() for s in i.segments)
+
+
 def test_photos_of_another_folder_can_be_left_out(shared, tmp_path):
     few(shared, tmp_path / "photos", ["coco-tiny"], 2)
     with pytest.raises(InputError, match="no photos"):

@@ -20,7 +20,7 @@ from indexer.embedders.mini import input_size
 from trainer.boundaries import BoundaryPair, boundary_loss, boundary_pairs
 from trainer.mini.export import load_run
 from trainer.mini.model import MiniModel
-from trainer.mini.tower import TowerMaps
+from trainer.mini.tower import LAST, TowerMaps
 
 SIDES = (256, 512)
 
@@ -73,7 +73,9 @@ def train_boundary(
             side = int(rng.integers(SIDES[0], SIDES[1] + 1))
             pixels, target, weight = on_network_grid(pairs[int(i)], side, rng.random() < 0.5)
             with torch.no_grad():
-                maps: TowerMaps = model.tower(pixels.contiguous(memory_format=torch.channels_last))
+                maps: TowerMaps = model.tower(
+                    pixels.contiguous(memory_format=torch.channels_last), until=LAST["s16"]
+                )
             loss = boundary_loss(model.tower.boundaries(maps), target, weight) / batch
             torch.autograd.backward(loss)
             total += float(loss.detach())

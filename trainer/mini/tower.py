@@ -34,28 +34,6 @@ PYRAMID = 96
 HIDDEN = 1.5
 """Width inside a unit against the width that it hands on."""
 
-SECOND_STEM = 32
-SECOND = (
-    (16, 1, 1),
-    (24, 2, 6),
-    (24, 1, 6),
-    (32, 2, 6),
-    (32, 1, 6),
-    (32, 1, 6),
-    (64, 2, 6),
-    (64, 1, 6),
-    (64, 1, 6),
-    (64, 1, 6),
-    (96, 1, 6),
-    (96, 1, 6),
-    (96, 1, 6),
-    (160, 2, 6),
-    (160, 1, 6),
-    (160, 1, 6),
-    (320, 1, 6),
-)
-"""Channels, stride and inner width of each block of the second trunk, behind a stem of stride 2."""
-
 TOKENS = {
     "s16": 232,
     "s32": 464,
@@ -65,14 +43,11 @@ TOKENS = {
     "h8": PYRAMID,
     "h16": PYRAMID,
     "h32": PYRAMID,
-    "m16": 96,
-    "m32": 320,
 }
 """Maps that give tokens, with their channels."""
 
 UNITS = tuple(f"{stage}.{i}" for stage, _, count in TRUNK for i in range(count))
-BLOCKS = tuple(f"b.{i}" for i in range(len(SECOND)))
-LAST = {stage: f"{stage}.{count - 1}" for stage, _, count in TRUNK} | {"m16": "b.12", "m32": "b.16"}
+LAST = {stage: f"{stage}.{count - 1}" for stage, _, count in TRUNK}
 """The part that gives the last map of a stage."""
 
 SOURCES: dict[str, tuple[str, ...]] = {
@@ -86,20 +61,17 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "l32": ("p16",),
     "p32": ("l32", "e32"),
     **{f"h{s}": (f"p{s}",) for s in (8, 16, 32)},
-    "b.stem": ("pixels",),
-    **{name: (before,) for before, name in pairwise(("b.stem", *BLOCKS))},
 }
 """The maps that each part starts from, in the order in which they arise: the trunk's units, the
-entrances to the pyramid, its way down and up, the readers, and the blocks of the second trunk."""
+entrances to the pyramid, its way down and up, and the readers."""
 
 HANDED = tuple(SOURCES)
-"""Maps that the teachers have too."""
+"""Maps that the detector has too."""
 
 CHANNELS = (
     dict.fromkeys(SOURCES, PYRAMID)
-    | {"stem": STEM, "b.stem": SECOND_STEM}
+    | {"stem": STEM}
     | {f"{stage}.{i}": width for stage, width, count in TRUNK for i in range(count)}
-    | {name: width for name, (width, _, _) in zip(BLOCKS, SECOND, strict=True)}
 )
 """Channels of each of them."""
 
@@ -118,11 +90,9 @@ class Conv(nn.Sequential):
         size: int = 1,
         stride: int = 1,
         groups: int = 1,
-        pad: int | None = None,
     ) -> None:
-        edge = size // 2 if pad is None else pad
         super().__init__(
-            nn.Conv2d(inputs, outputs, size, stride, edge, groups=groups, bias=False),
+            nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False),
             nn.BatchNorm2d(outputs),
         )
 
@@ -282,47 +252,6 @@ class Reader(nn.Sequential):
         cast(Separable, self[1]).start_at(mean)
 
 
-class SecondStem(Conv):
-    """Pixels to a grid of stride 2."""
-
-    def __init__(self) -> None:
-        super().__init__(3, SECOND_STEM, 3, 2, pad=0)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map [B, SECOND_STEM, H / 2, W / 2] of pixels 0..255."""
-        return functional.relu6(super().forward(_pad_end((pixels - PIXEL_MEAN) * PIXEL_SCALE)))
-
-
-class Block(nn.Module):
-    """Widen, a depthwise convolution, narrow without activation, and the input on top."""
-
-    def __init__(self, inputs: int, outputs: int, stride: int, wider: int) -> None:
-        super().__init__()
-        hidden = inputs * wider
-        self.stride = stride
-        self.through = stride == 1 and inputs == outputs
-        self.widen = Conv(inputs, hidden)
-        self.spread = Conv(hidden, hidden, 3, stride, hidden, pad=None if stride == 1 else 0)
-        self.narrow = Conv(hidden, outputs)
-
-    def start_at(self, mean: Tensor) -> None:
-        """Begin with the given mean of each channel (of what is added, where the input goes on)."""
-        self.narrow.start_at(torch.zeros_like(mean) if self.through else mean)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map [B, outputs, h / stride, w / stride]."""
-        wide = functional.relu6(self.widen(x))
-        if self.stride == 2:
-            wide = _pad_end(wide)
-        out: Tensor = self.narrow(functional.relu6(self.spread(wide)))
-        return x + out if self.through else out
-
-
-def _pad_end(x: Tensor) -> Tensor:
-    """A row and a column of zeros at the end: where the second teacher's grids lie."""
-    return functional.pad(x, (0, 1, 0, 1))
-
-
 def _up(x: Tensor, factor: float) -> Tensor:
     return functional.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
 
@@ -351,7 +280,7 @@ class TowerMaps:
     """What the tower gives.
 
     Attributes:
-        handed: Maps that the teachers have too, by name (`HANDED`); float32 [B, C, h, w].
+        handed: Maps that the detector has too, by name (`HANDED`); float32 [B, C, h, w].
         tokens: Maps that give tokens, by name (`TOKENS`).
     """
 
@@ -378,11 +307,6 @@ class MiniTower(nn.Module):
         parts |= {k: Fuse(enlarge=k in ("t16", "p8")) for k in ("t16", "p8", "p16", "p32")}
         parts |= {k: Separable(2) for k in ("l16", "l32")}
         parts |= {k: Reader() for k in ("h8", "h16", "h32")}
-        parts["b.stem"] = SecondStem()
-        inputs = SECOND_STEM
-        for name, (width, stride, wider) in zip(BLOCKS, SECOND, strict=True):
-            parts[name] = Block(inputs, width, stride, wider)
-            inputs = width
         self.parts = nn.ModuleDict({part_key(name): parts[name] for name in HANDED})
         self.boundary = Boundary(STEM, 116, 232)
 
@@ -395,14 +319,16 @@ class MiniTower(nn.Module):
         pixels: Tensor,
         given: Mapping[str, Tensor] | None = None,
         forced: Mapping[str, Tensor] | None = None,
+        until: str | None = None,
     ) -> TowerMaps:
         """Feature maps.
 
         Args:
             pixels: float32 [B, 3, H, W], 0..255.
-            given: The teachers' maps by name (`HANDED`), in the tower's units.
+            given: The detector's maps by name (`HANDED`), in the tower's units.
             forced: bool [B] by name; where true, what follows starts from the given map in
                 place of the tower's own.
+            until: The last map that is asked for; None goes to the end.
         """
         handed: dict[str, Tensor] = {}
         seen = {"pixels": pixels}
@@ -411,7 +337,9 @@ class MiniTower(nn.Module):
             handed[name] = seen[name] = own
             if given is not None and forced is not None:
                 seen[name] = torch.where(forced[name].view(-1, 1, 1, 1), given[name], own)
-        tokens = {k: handed[LAST.get(k, k)] for k in TOKENS}
+            if name == until:
+                break
+        tokens = {k: handed[LAST.get(k, k)] for k in TOKENS if LAST.get(k, k) in handed}
         return TowerMaps(handed, tokens)
 
     def boundaries(self, maps: TowerMaps) -> Tensor:

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from trainer.mini.data import Sample, make_batch
 from trainer.mini.model import MiniModel
-from trainer.mini.teacher import DetectorTeacher, MapTeacher, Teacher, joined
-from trainer.mini.tower import BLOCKS, HANDED, SOURCES, UNITS, MiniTower, Stem
+from trainer.mini.teacher import DetectorTeacher, Teacher
+from trainer.mini.tower import HANDED, SOURCES, UNITS, MiniTower, Stem
 from trainer.pairs import read_pairs
 
 WINDOW = 288, 288
@@ -40,12 +40,7 @@ GROUPS: dict[str, tuple[int, tuple[str, ...]]] = {
     "s8": (300, ("stem", *(u for u in UNITS if u.startswith("s8.")))),
     "s16": (1200, tuple(u for u in UNITS if u.startswith("s16."))),
     "s32": (3300, tuple(u for u in UNITS if u.startswith("s32."))),
-    "pyramid": (700, tuple(n for n in SOURCES if n not in UNITS and n[0] in "etlph")),
-    "b2": (120, ("b.stem", "b.0")),
-    "b4": (250, ("b.1", "b.2")),
-    "b8": (600, ("b.3", "b.4", "b.5")),
-    "b16": (1500, BLOCKS[6:13]),
-    "b32": (3300, BLOCKS[13:]),
+    "pyramid": (700, tuple(n for n in SOURCES if n not in ("stem", *UNITS))),
 }
 """Parts whose maps are kept together, and the number of windows that gives each enough cells."""
 
@@ -237,7 +232,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--detector", type=Path, required=True, help="folder of the teacher (ncnn)")
-    parser.add_argument("--second", type=Path, required=True, help=".tflite of the second teacher")
     parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS))
     parser.add_argument("--steps", type=int, default=Fit().steps)
     parser.add_argument("--threads", type=int, default=1)
@@ -245,7 +239,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     samples = load_windows(options.pairs, 4000)
-    teacher = joined([DetectorTeacher(options.detector), MapTeacher(options.second, blocks=True)])
+    teacher = DetectorTeacher(options.detector)
     model = MiniModel(1, 1)
     scales = options.run / "scales.pt"
     if scales.exists():
