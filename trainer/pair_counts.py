@@ -14,6 +14,7 @@ from trainer.pairs import PairImage, read_pairs
 COLUMNS = ("id", "source", "licence", "split", "width", "height", "segments")
 """Columns that are counted: photos themselves need not be read."""
 
+_NONE = "none stated"
 _ADDRESS = re.compile(r",? *https?://\S+")
 
 
@@ -69,7 +70,7 @@ class PairCounts:
             total.held += held
             total.segments += len(photo.segments)
             total.texts += texts
-        self.no_terms += not terms
+        self.no_terms += not terms or terms.casefold().startswith(_NONE)
         self.non_commercial += not is_commercial(photo.licence)
         for segment in photo.segments:
             self.kinds[segment.kind] += 1
@@ -82,7 +83,7 @@ class PairCounts:
 def terms_of(photo: PairImage) -> str:
     """The stated terms of a photo without addresses; "" where none are stated."""
     text = _ADDRESS.sub("", photo.licence).strip()
-    return "" if text.casefold() == "none stated" else text
+    return "" if text.casefold() == _NONE else text
 
 
 def counted(photos: Iterable[PairImage], counts: PairCounts) -> Iterator[PairImage]:

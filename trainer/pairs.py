@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -222,7 +222,7 @@ def read_pairs(path: Path, columns: Sequence[str] | None = None) -> Iterator[Pai
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
     if not files:
         raise InputError(
-            f"no .parquet files in {path}", "make them with: python -m trainer.make_pairs"
+            f"no .parquet files in {path}", "`usearch train pairs` makes them from label files"
         )
     for file in files:
         yield from _read_file(file, columns)
@@ -239,18 +239,15 @@ def _read_file(file: Path, columns: Sequence[str] | None) -> Iterator[PairImage]
         if missing:
             raise InputError(
                 f"{file} is no file of segment-text pairs: it lacks the column {missing[0]!r}",
-                "make one with: python -m trainer.make_pairs",
+                "`usearch train pairs` makes one from label files",
             )
         row = 0
         wanted = columns and [name for name in columns if name in there]
         for batch in reader.iter_batches(batch_size=64, columns=wanted):
             for record in batch.to_pylist():
-                where = f"{file}, row {row}"
-                image = _from_row(record, where)
-                if image.path:
-                    image = replace(image, path=str(file.parent / image.path))
+                image = _from_row(record, file, row)
                 if columns is None:
-                    check_image(image, where)
+                    check_image(image, f"{file}, row {row}")
                 yield image
                 row += 1
 
@@ -270,9 +267,7 @@ def read_row_group(file: Path, group: int) -> list[PairImage]:
         raise InputError(f"{file} cannot be read as Parquet: {error}") from error
     images = []
     for row, record in enumerate(records, first):
-        image = _from_row(record, f"{file}, row {row}")
-        if image.path:
-            image = replace(image, path=str(file.parent / image.path))
+        image = _from_row(record, file, row)
         check_image(image, f"{file}, row {row}")
         images.append(image)
     return images
@@ -354,12 +349,13 @@ def _written_path(path: str, folder: Path) -> str | None:
     return (full.relative_to(folder) if full.is_relative_to(folder) else full).as_posix()
 
 
-def _from_row(row: Mapping[str, Any], where: str) -> PairImage:
+def _from_row(row: Mapping[str, Any], file: Path, number: int) -> PairImage:
     segments = []
     for i, s in enumerate(row.get("segments") or []):
         box = s["box"]
         if box is None or len(box) != 4:
-            raise InputError(f"{where}, segments[{i}].box: {box!r} is not four numbers")
+            where = f"{file}, row {number}, segments[{i}].box"
+            raise InputError(f"{where}: {box!r} is not four numbers")
         segments.append(
             PairSegment(
                 kind=s["kind"],
@@ -382,7 +378,7 @@ def _from_row(row: Mapping[str, Any], where: str) -> PairImage:
         segments=tuple(segments),
         boundary=row.get("boundary"),
         split=row.get("split") or "train",
-        path=row.get("path") or "",
+        path=str(file.parent / row["path"]) if row.get("path") else "",
     )
 
 
