@@ -11,6 +11,7 @@ import pytest
 import torch
 from open_clip.loss import ClipLoss
 from PIL import Image
+from safetensors import SafetensorError
 from torch.nn import functional
 from use_samples import SIDE, ToyText, pairs_file, same_features, towers
 
@@ -41,7 +42,7 @@ from trainer.use.recipe import Recipe
 from trainer.use.run import Request, Watch, train_run
 from trainer.use.texts import text_bank
 from trainer.use.views import make_view
-from usearch.errors import CheckFailed, ModelError, UsageError
+from usearch.errors import CheckFailed, ModelError, ResourceError, StoreBusy, UsageError
 
 RECIPE = Recipe(preset="toy", crop=SIDE, batch=4, steps=6, min_pixels=8, scale=(0.8, 1.2))
 ONE = Processes()
@@ -367,6 +368,35 @@ def test_other_pairs_and_a_folder_of_something_else_are_refused(tmp_path, whole,
     (tmp_path / "mine" / "photo.jpg").write_bytes(b"")
     with pytest.raises(UsageError, match="is not empty and holds no run"):
         train_run(a_request(pairs, tmp_path / "mine"), backbones)
+
+
+def test_two_processes_never_work_on_one_run(whole, pairs, backbones):
+    with run_state.locked(whole[0]), pytest.raises(StoreBusy, match="is being written by"):
+        train_run(a_request(pairs, whole[0]), backbones)
+
+
+def test_a_full_disk_is_told_and_older_checkpoints_stay(tmp_path, pairs, backbones, monkeypatch):
+    train_run(a_request(pairs, tmp_path / "run", stop_after=2), backbones)
+
+    def full(*arguments):
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(run_state, "save_file", full)
+    with pytest.raises(ResourceError, match=r"00000004\.safetensors cannot be written"):
+        train_run(a_request(pairs, tmp_path / "run"), backbones)
+    assert [path.name for path in (tmp_path / "run" / "state").iterdir()] == [
+        "00000002.safetensors"
+    ]
+
+
+def test_out_of_memory_names_the_option_that_helps(backbones, views, monkeypatch):
+    def full(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(type(backbones.towers["first"]), "run", full)
+    with pytest.raises(ResourceError, match="4 photos of 48 pixels") as refused:
+        segment_features(backbones.towers, views)
+    assert refused.value.hint.startswith("--micro-batch 2 ")
 
 
 def test_crops_that_do_not_divide_into_patches_are_refused(tmp_path, pairs, backbones):

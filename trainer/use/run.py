@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,7 @@ def train_run(
         UsageError: The folder holds another run; the crop does not suit the backbones; a batch
             is smaller than the number of processes.
         CheckFailed: As `trainer.use.loop.train`.
+        StoreBusy: Another process is at work on this run.
     """
     processes, stop, watch = processes or Processes(), stop or Stop(), watch or Watch()
     recipe = request.recipe
@@ -111,6 +113,21 @@ def train_run(
     shape = shape_for(backbones.towers, backbones.dim, cls=request.cls)
     if processes.first:
         run_state.begin_run(request.run, _about(request, collection, backbones, shape))
+    with run_state.locked(request.run) if processes.first else nullcontext():
+        return _train(request, collection, backbones, plan, shape, processes, stop, watch)
+
+
+def _train(
+    request: Request,
+    collection: Collection,
+    backbones: Backbones,
+    plan: Plan,
+    shape: HeadShape,
+    processes: Processes,
+    stop: Stop,
+    watch: Watch,
+) -> Outcome:
+    recipe = request.recipe
     watch.on_stage("encoding texts", collection)
     bank = run_texts(request, collection, backbones, processes, watch)
     cache = run_cache(request, collection, backbones, processes, stop, watch)

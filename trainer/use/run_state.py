@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from usearch.errors import ModelError, ResourceError, UsageError
+from usearch.store.lock import WriteLock
 
 RUN_NAME = "recipe.json"
 METRICS_NAME = "metrics.jsonl"
@@ -62,6 +64,20 @@ def begin_run(run: Path, about: Mapping[str, Any]) -> None:
             f"{run} holds a run with {where} {old}, now it is {new}",
             "give what the run began with to go on, or name a new folder with -o",
         )
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep other processes out of a run; the lock dies with this one.
+
+    Raises:
+        StoreBusy: Another process is at work on it.
+    """
+    lock = WriteLock(run)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def first_difference(before: Any, now: Any, where: str = "") -> tuple[str, str, str] | None:
