@@ -31,14 +31,14 @@ from usearch.models.runs import (
     HEAD_FORMAT,
     HEAD_KIND,
     HEAD_WEIGHTS,
+    PLACES_FILE,
     head_space,
     read_head_values,
 )
 
 WEIGHTS_NAME = HEAD_WEIGHTS
 CARD_NAME = HEAD_CARD
-PLACES_NAME = "backbones.json"
-"""Where the backbones lay on the machine that trained: of use there alone, so not in the card."""
+PLACES_NAME = PLACES_FILE
 
 
 @dataclass(frozen=True, slots=True)

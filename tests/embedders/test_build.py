@@ -1,78 +1,21 @@
 """From preset to embedder and text encoder, with small models under the published names."""
 
-import hashlib
 import json
 
 import numpy as np
 import open_clip
 import pytest
-import timm
 import tiny_models as tiny
 import torch
+from tiny_runs import make_head, sha256
 
 from indexer.embedders import build
 from indexer.embedders.build import build_clip, build_clip_text
-from indexer.embedders.checkpoint import HeadCard, save_head
-from indexer.embedders.head import USEHead
 from indexer.embedders.region_clip import RegionClipEmbedder
 from indexer.embedders.run import build_large, build_run_text
-from indexer.embedders.towers import ClipTower, TimmTower
-from indexer.embedders.use import USEEmbedder, shape_for, use_space
+from indexer.embedders.use import USEEmbedder, use_space
 from indexer.memory import pick_device
 from usearch.errors import ModelError, ResourceError, UsageError
-
-CONFIG = {
-    "embed_dim": 24,
-    "quick_gelu": True,
-    "vision_cfg": {
-        "image_size": 32,
-        "patch_size": 8,
-        "layers": 4,
-        "width": 32,
-        "head_width": 16,
-    },
-    "text_cfg": {
-        "context_length": 20,
-        "vocab_size": 49408,
-        "width": 32,
-        "heads": 2,
-        "layers": 1,
-    },
-}
-DINO = {"patch_size": 8, "img_size": 40, "embed_dim": 32, "num_heads": 2, "depth": 4}
-
-
-@pytest.fixture
-def clip_file(tmp_path, monkeypatch):
-    """A weight file of a small model that open_clip knows by a name."""
-    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, "tiny-quickgelu", CONFIG)
-    monkeypatch.setattr(open_clip, "list_models", lambda: ["tiny-quickgelu"])
-    torch.manual_seed(0)
-    net = open_clip.model.CLIP(**CONFIG)
-    path = tmp_path / "tiny.pt"
-    torch.save(net.state_dict(), path)
-    return path
-
-
-@pytest.fixture
-def dino_file(tmp_path, monkeypatch):
-    """A DINOv2 file as published (with a mask token) of a small model that timm knows."""
-    create = timm.create_model
-    monkeypatch.setattr(
-        timm,
-        "create_model",
-        lambda name, **kwargs: create("vit_tiny_patch16_224", **DINO, init_values=1.0, **kwargs),
-    )
-    torch.manual_seed(1)
-    state = timm.create_model("tiny", pretrained=False, num_classes=0).state_dict()
-    path = tmp_path / "tiny_dino.pth"
-    torch.save({**state, "mask_token": torch.zeros(1, 32)}, path)
-    return path
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
 
 @pytest.mark.parametrize("mode", ["region", "crop"])
 def test_preset_clip_gives_an_embedder_and_a_text_encoder_of_one_space(clip_file, mode):
@@ -126,32 +69,6 @@ def test_devices_that_are_not_there_are_refused():
     for device in ("cuda:99", "tpu", "cpu:1", ""):
         with pytest.raises(ResourceError, match="is not available here"):
             pick_device(device)
-
-
-def make_head(folder, clip_file, dino_file, **changes):
-    """A random head trained, as it were, over the two small backbones."""
-    towers = {
-        "clip": {
-            "library": "open_clip",
-            "model": "tiny-quickgelu",
-            "weights": sha256(clip_file),
-        },
-        "dino": {"library": "timm", "model": "tiny", "weights": sha256(dino_file)},
-    }
-    net = open_clip.model.CLIP(**CONFIG)
-    vit = timm.create_model("tiny", pretrained=False, num_classes=0)
-    shape = shape_for({"clip": ClipTower(net.visual, {}), "dino": TimmTower(vit, {}, last=2)}, 24)
-    card = {
-        "shape": shape,
-        "towers": towers,
-        "files": {"clip": clip_file.name, "dino": dino_file.name},
-        "input": {"short": 48, "long": 96},
-        "space_id": "",
-        "logit_scale": 30.0,
-        "notes": {},
-    }
-    save_head(folder, USEHead(shape), HeadCard(**(card | changes)))
-    return towers
 
 
 def test_a_trained_head_is_built_over_the_backbones_that_its_card_names(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 DEFAULT_SECOND_WEIGHT = 0.5
 """Both models count alike: there is no published weight."""
 
-_TINY = 1e-12
-"""Least probability: one model's certain no costs 12 decades, not everything."""
+_TINY = float(np.finfo(np.float32).tiny)
+"""Least probability: what has run out of float32 still has a logarithm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def _findings(deep: bool) -> Iterator[Finding]:
     yield from accelerator.check_torch()
     yield from models.check_bundled_model()
     yield from models.check_weights()
+    yield from models.check_trained()
     yield from places.check_settings()
     yield from places.check_cache()
     yield from places.check_store()

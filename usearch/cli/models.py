@@ -183,14 +183,19 @@ def _named(names: list[str] | None) -> list[Model]:
     Raises:
         UsageError: No name, an unknown one, or one that nobody publishes.
     """
-    from usearch.models.registry import HEAD, known_models, needed_by
+    from usearch.models.registry import HEAD, known_models, needed_by, trained_model
+    from usearch.models.runs import is_run, read_run
 
     if not names:
         raise UsageError("name a model or a preset", "`usearch models list` shows all")
     own = {model.key: model for model in known_models()}
+    for name in names:
+        if name not in own and is_run(Path(name)):
+            own[name] = trained_model(read_run(Path(name)), name)
     keys: dict[str, None] = {}
     for name in names:
-        keys.update(dict.fromkeys([name] if name == "mini" else needed_by(name)))
+        one = name == "mini" or (name in own and own[name].trained and name != HEAD)
+        keys.update(dict.fromkeys([name] if one else needed_by(name)))
         if name == HEAD:
             raise UsageError(
                 f"nobody publishes {HEAD}, a trained USE head", "`usearch train` makes one"
@@ -230,6 +235,7 @@ def _ask(question: str) -> None:
 def _verified(model: Model) -> str:
     from usearch.models.files import WEIGHTS, verified
     from usearch.models.presets import mini_card
+    from usearch.models.runs import read_run, verify_run
 
     if not model.here:
         return "missing"
@@ -239,6 +245,8 @@ def _verified(model: Model) -> str:
                 mini_card().path(name)
         elif model.key in WEIGHTS:
             verified(model.path, WEIGHTS[model.key])
+        elif model.trained:
+            verify_run(read_run(model.path))
     except ModelError as error:
         note(error.message)
         return "damaged"
@@ -252,9 +260,10 @@ def _card(name: str) -> dict[str, Any]:
     from usearch.models.registry import MINI_FOLDER, known_models, needed_by
 
     own = {model.key: model for model in known_models()}
-    if name in own and name != "mini":
+    trained = name in own and own[name].trained and own[name].here
+    if name in own and name != "mini" and not trained:
         return {**_values(own[name]), "source": _source(own[name])}
-    folder = MINI_FOLDER if name == "mini" else Path(name)
+    folder = MINI_FOLDER if name == "mini" else own[name].path if trained else Path(name)
     for file in (folder / "card.json", folder / "head.json"):
         try:
             found = json.loads(file.read_text(encoding="utf-8"))

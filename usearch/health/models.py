@@ -25,6 +25,34 @@ def check_bundled_model() -> Iterator[Finding]:
     )
 
 
+def check_trained() -> Iterator[Finding]:
+    """Models of `usearch train`: the one that the setting names, and those among the weights."""
+    from usearch.models.runs import absent_backbones, known_runs, read_run
+    from usearch.settings import setting
+
+    try:
+        named = setting("model")
+        if named is not None:
+            read_run(named)
+        runs = list(known_runs())
+    except UsageError:
+        return  # a setting is wrong, which is said with the settings
+    except ModelError as error:
+        yield Finding("setting model", "problem", error.message, error.hint)
+        return
+    for run in runs:
+        form = "" if run.onnx is None else ", in ONNX too" if run.head else ", in ONNX"
+        said = f"{run.folder}: space {run.space.id}{form}"
+        absent = absent_backbones(run)
+        if absent:
+            advice = "copy them into a folder that `usearch models path` names"
+            yield Finding(
+                f"model {run.folder.name}", "note", f"{said}; not here: {', '.join(absent)}", advice
+            )
+        else:
+            yield Finding(f"model {run.folder.name}", "ok", said)
+
+
 def check_weights() -> Iterator[Finding]:
     """The published weights: which presets could run. Nothing is hashed."""
     from usearch.models.files import weight_dirs

@@ -90,10 +90,13 @@ def check_store() -> Iterator[Finding]:
 
 def _check_space(preset: str, space_id: str) -> Iterator[Finding]:
     """Whether questions can be asked: the store's space is that of its preset, here."""
-    from usearch.models.presets import DEFAULT_PRESET, check_preset, mini_card
+    from usearch.models.presets import DEFAULT_PRESET, mini_card, model_of_store, run_of
 
-    check_preset(preset)
-    if preset == DEFAULT_PRESET and mini_card().space.id != space_id:
+    run = run_of(model_of_store(preset, space_id))
+    here = run.space.id if run is not None else space_id
+    if preset == DEFAULT_PRESET:
+        here = mini_card().space.id
+    if here != space_id:
         yield Finding(
             "store",
             "problem",

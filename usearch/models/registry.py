@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from usearch.errors import UsageError
 from usearch.models.files import WEIGHTS, WeightFile, missing, weight_dirs, where_to_get
+from usearch.models.runs import LARGE_HEAD, Run, known_runs
 from usearch.settings import setting
 
 MINI_FOLDER = Path(__file__).parent / "mini"
-HEAD = "use-large"
+HEAD = LARGE_HEAD
 """Folder of a trained USE head among the weights; `usearch train` makes one, none is published."""
 
 
@@ -27,6 +29,7 @@ class Model:
         path: Where it is; where it would be put when it is not `here`.
         here: Whether it is there.
         complete: Whether it has the published size; nothing is hashed for this.
+        trained: Whether `usearch train` made it.
     """
 
     key: str
@@ -37,6 +40,7 @@ class Model:
     path: Path
     here: bool
     complete: bool = True
+    trained: bool = False
 
 
 _USE = {
@@ -50,12 +54,14 @@ _USE = {
 
 
 def known_models() -> list[Model]:
-    """Everything that a preset may need, the bundled model first."""
+    """Everything that a preset may need, the bundled model first, then models of one's own."""
     size = sum(file.stat().st_size for file in MINI_FOLDER.iterdir() if file.is_file())
     mini = Model(
         "mini", "the bundled model", "preset mini", size, "Apache-2.0", MINI_FOLDER, here=True
     )
-    return [mini, *(published_model(key) for key in WEIGHTS), _head()]
+    fixed = [mini, *(published_model(key) for key in WEIGHTS), _head()]
+    taken = {model.key for model in fixed}
+    return [*fixed, *trained_models(taken)]
 
 
 def published_model(key: str) -> Model:
@@ -75,6 +81,39 @@ def published_model(key: str) -> Model:
     )
 
 
+def trained_models(taken: set[str]) -> Iterator[Model]:
+    """The models of `usearch train` that the setting `model` names, or that lie among the weights.
+
+    Args:
+        taken: Names that stand for others; such a model is called by its path.
+    """
+    among = {folder.resolve() for folder in weight_dirs()}
+    for run in known_runs():
+        name = run.folder.name
+        if name == HEAD and run.folder.parent.resolve() in among:
+            continue  # that of the preset `large`
+        key = (
+            name if run.folder.parent.resolve() in among and name not in taken else str(run.folder)
+        )
+        taken.add(key)
+        yield trained_model(run, key)
+
+
+def trained_model(run: Run, key: str) -> Model:
+    """A model of `usearch train` under the name by which it is called."""
+    towers = ", ".join(branch for branch in run.towers if branch != "text")
+    return Model(
+        key,
+        f"a trained model over {towers}, {run.space.dim} numbers a vector",
+        f"--model {key}",
+        sum(file.stat().st_size for file in run.folder.rglob("*") if file.is_file()),
+        "as its training data",
+        run.folder,
+        here=True,
+        trained=True,
+    )
+
+
 def _head() -> Model:
     places = [folder / HEAD for folder in weight_dirs()]
     found = next((p for p in places if (p / "head.json").is_file()), None)
@@ -87,6 +126,7 @@ def _head() -> Model:
         "as its training data; made by `usearch train`",
         found or download_folder() / HEAD,
         here=found is not None,
+        trained=True,
     )
 
 

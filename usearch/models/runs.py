@@ -20,7 +20,7 @@ from typing import Any
 
 from usearch.errors import ModelError
 from usearch.models.card import CARD as ONNX_CARD
-from usearch.models.card import read_card
+from usearch.models.card import read_card, sha256_of
 from usearch.models.files import weight_dirs
 from usearch.records import EmbeddingSpace
 from usearch.settings import setting
@@ -28,6 +28,8 @@ from usearch.settings import setting
 HEAD_CARD = "head.json"
 HEAD_WEIGHTS = "head.safetensors"
 HEAD_FORMAT = 1
+PLACES_FILE = "backbones.json"
+"""Where the backbones lay on the machine that trained: of use there alone, so not in the card."""
 HEAD_KIND = "use-head"
 
 ONNX_FOLDER = "onnx"
@@ -106,7 +108,7 @@ def read_run(folder: Path) -> Run:
     raise ModelError(
         f"{folder} holds no trained model: neither {HEAD_CARD} nor {ONNX_CARD}",
         "a training that has not ended writes its first model at its first checkpoint"
-        if _is_file(folder / "run.json")
+        if _is_file(folder / "recipe.json")
         else "name the folder that `usearch train` wrote",
     )
 
@@ -182,6 +184,45 @@ def known_runs() -> Iterator[Run]:
 def run_of_space(space_id: str) -> Run | None:
     """A model that makes vectors of a space, among those that can be found."""
     return next((run for run in known_runs() if run.space.id == space_id), None)
+
+
+def verify_run(run: Run) -> None:
+    """Compare the files of a model with the checksums of its cards; backbones are not read.
+
+    Raises:
+        ModelError: A file is missing or damaged.
+    """
+    if run.head is not None:
+        weights = run.head / HEAD_WEIGHTS
+        if not _is_file(weights):
+            raise ModelError(f"{run.head} has a card but no {HEAD_WEIGHTS}")
+        if sha256_of(weights) != run.card["weights"]["sha256"]:
+            raise ModelError(f"{weights} fails the checksum in {HEAD_CARD}")
+    if run.onnx is not None:
+        card = read_card(run.onnx)
+        for name in card.files:
+            card.path(name)
+
+
+def absent_backbones(run: Run) -> list[str]:
+    """Names of the backbone files that a head needs and that are nowhere; nothing is hashed."""
+    if run.head is None or run.onnx is not None:
+        return []
+    files = dict(run.card.get("files", {}))
+    try:
+        places = json.loads((run.head / PLACES_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        places = {}
+    absent = []
+    for branch, identity in run.towers.items():
+        name = str(files.get(branch, ""))
+        folders = [run.head, *weight_dirs()]
+        found = any(_is_file(folder / name) for folder in folders) or _is_file(
+            Path(str(places.get(branch, "")))
+        )
+        if identity.get("library") != "usearch" and not (name and found):
+            absent.append(name or f"{identity.get('library')} {identity.get('model')}")
+    return absent
 
 
 def read_head_values(folder: Path) -> dict[str, Any]:
