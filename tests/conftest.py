@@ -57,6 +57,7 @@ SLOW_FILES = {
     "trainer/test_use_training.py",
     "trainer/test_mini_units.py",
     "trainer/test_ridge.py",
+    "trainer/test_small_towers.py",
 }
 """Files that start processes, browsers or torch. All of each is slow, and the fast part does not
 even import it."""

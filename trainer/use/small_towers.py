@@ -6,8 +6,8 @@ coarsest map's tokens after the parameter-free norm (neither network has a token
 a raw mean would reach the head's linear layer at any scale). Maps of several strides are brought to
 the finest grid by repeating cells, so that pooling a segment there is pooling it on the map.
 
-The maps come from ONNX Runtime and TensorFlow Lite, which know nothing of gradients: good for
-frozen towers, and a tenth of the time of the same networks in torch.
+The maps come from ONNX Runtime and TensorFlow Lite, which know nothing of gradients: enough for
+frozen towers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from indexer.embedders.map_tower import measured_tower, mini_tower
 from indexer.embedders.towers import Tower
 from trainer.mini.teacher import MapTeacher
-from usearch.errors import ModelError, UsageError
+from usearch.errors import InputError, ModelError, UsageError
 from usearch.models.card import read_card
 from usearch.models.files import file_sha256
 from usearch.records import FloatArray
@@ -35,6 +35,9 @@ def mobilenet_tower(path: Path) -> Tower:
     """
     if not path.is_file():
         raise ModelError(f"there is no file {path}", "give the .tflite file of a MobileNetV2 1.0")
+    with path.open("rb") as file:
+        if file.read(8)[4:] != b"TFL3":
+            raise InputError(f"{path} is no TensorFlow Lite file")
     teacher = MapTeacher(path)
 
     def maps(picture: FloatArray) -> Sequence[FloatArray]:
