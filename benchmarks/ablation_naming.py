@@ -31,6 +31,7 @@ from trainer.use.backbones import open_backbones
 from trainer.use.cache import open_cache
 from trainer.use.photos import collect
 from trainer.use.recipe import Recipe
+from trainer.use.run_state import RUN_NAME
 from trainer.use.texts import text_bank
 from usearch.text.embed import embed_names
 from usearch.text.templates import get_templates
@@ -41,7 +42,7 @@ COCO_SETS = ("coco-stuff100", "coco-captions80")
 
 def main() -> None:
     args = parse_arguments()
-    states = sorted(args.run.glob("00-seed-*/run.json"))
+    states = sorted(args.run.glob(f"00-seed-*/{RUN_NAME}"))
     if not states:
         raise SystemExit(f"{args.run} holds no ablation: run `usearch train --ablate` first")
     recipe = Recipe.from_json(json.loads(states[0].read_text(encoding="utf-8"))["recipe"])

@@ -1,5 +1,7 @@
 """The paper's ablations: every head sees what its name says, over one cache."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from trainer.use.backbones import Backbones
 from trainer.use.features import SegmentFeatures
 from trainer.use.recipe import Recipe
 from trainer.use.run import Request, train_run
+from trainer.use.run_state import RUN_NAME, read_metrics
 from usearch.errors import InputError
 
 RECIPE = Recipe(preset="toy", crop=SIDE, batch=4, steps=3, min_pixels=8)
@@ -100,11 +103,12 @@ def test_without_held_out_photos_there_is_nothing_to_compare_on(tmp_path, backbo
 def test_a_run_that_starts_as_a_ridge_begins_better_and_says_so(tmp_path, backbones):
     pairs = pairs_file(tmp_path / "pairs.parquet")
     cache = tmp_path / "cache"
-    first_losses = {}
+    began = {}
     for warm in (False, True):
         run = tmp_path / f"run-{warm}"
-        request = Request((pairs,), run, RECIPE, cache=cache, warm_start=warm)
-        train_run(request, backbones)
-        first_losses[warm] = (run / "metrics.jsonl").read_text().splitlines()[0]
-    assert '"warm_start": "ridge"' in (tmp_path / "run-True" / "run.json").read_text()
-    assert first_losses[True] != first_losses[False]
+        train_run(Request((pairs,), run, RECIPE, cache=cache, warm_start=warm), backbones)
+        began[warm] = read_metrics(run)[0]["loss"]
+        said = json.loads((run / RUN_NAME).read_text())
+        assert said.get("warm_start") == ("ridge" if warm else None)
+        assert said["cached_views"] == 1
+    assert began[True] < began[False]
