@@ -13,6 +13,7 @@ import typer
 from usearch.cli.eval_compare import compare
 from usearch.cli.eval_options import MapChoices
 from usearch.cli.eval_parts import partimagenet
+from usearch.cli.eval_retrieval import retrieval
 
 _HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -214,4 +215,5 @@ def _folder(
 
 
 eval.command("partimagenet", context_settings=_HELP)(partimagenet)
+eval.command("retrieval", context_settings=_HELP)(retrieval)
 eval.command("compare", context_settings=_HELP)(compare)
