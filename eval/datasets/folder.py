@@ -15,7 +15,9 @@ from usearch.text.class_lists import decode, parse_classes
 
 _ENDS = (".png", ".tif", ".tiff", ".bmp", ".gif")
 _VALUED = re.compile(r"\s*(\d+)\s*\t(.*)")
-_NOTHING = {"background", "unlabeled", "unlabelled", "void", "other", "none", "ignore"}
+_VOID = {"unlabeled", "unlabelled", "void", "ignore", "ignored"}
+"""Names of classes that say "not labelled"; "background" and "other" may be meant to be found."""
+_NOTHING = _VOID | {"background", "other", "none"}
 """First lines of class files that name what value 0 means where classes begin at 1."""
 _SAMPLE = 200
 _SHAPE = 0.02
@@ -41,7 +43,8 @@ def open_folder(
         first_index: Value of the first class: 0, or 1 where 0 means "not labelled"; None = by the
             values that occur, where they tell.
         ignore: A value that means "not labelled"; None = 255, in 16-bit pictures 65535, unless that
-            is a class. A class that has this value is left out of the list.
+            is a class, and classes with names such as "void". A class that has this value is left
+            out of the list.
 
     Raises:
         UsageError: `first_index` is neither 0 nor 1, or given beside explicit values.
@@ -67,12 +70,16 @@ def open_folder(
         if start == 1:
             unlabelled.add(0)
     notes = list(place.notes)
-    for value in sorted(unlabelled & set(values)):
-        row = values.index(value)
-        notes.append(f"class '{names[row][0]}' has the ignored value {value}: left out of the list")
-        del names[row], values[row]
+    for value, one in zip(list(values), list(names), strict=True):
+        void = ignore is None and not _VOID.isdisjoint(name.casefold() for name in one)
+        if void or value in unlabelled:
+            why = "is not labelled by its name" if void else "has an ignored value"
+            notes.append(f"class '{one[0]}' (value {value}) {why}: left out of the list")
+            values.remove(value)
+            names.remove(one)
+            unlabelled.add(value)
     if not names:
-        raise InputError(f"{classes} leaves no class once {ignore} is ignored")
+        raise InputError(f"{classes} leaves no class beside what is not labelled")
     _refuse_strange(sample, set(values) | unlabelled, classes)
     notes += _sizes(place.photos)
     low, high = min(sample.pixels), max(sample.pixels)

@@ -72,7 +72,16 @@ def test_an_ignored_class_leaves_the_list(tmp_path):
     found = open_folder(*folder(tmp_path, {"a": [[0, 1, 2]]}, "road\ncar\nunlabelled\n"), ignore=2)
     assert found.names == (("road",), ("car",))
     assert read(found) == files.rows([[0, 1, None]])
-    assert any("class 'unlabelled' has the ignored value 2" in n for n in found.found.notes)
+    assert any("class 'unlabelled' (value 2) has an ignored value" in n for n in found.found.notes)
+
+
+def test_a_class_that_is_called_unlabelled_is_none(tmp_path):
+    found = open_folder(*folder(tmp_path, {"a": [[0, 1, 2]]}, "road\ncar\nUnlabelled\n"))
+    assert found.names == (("road",), ("car",))
+    assert read(found) == files.rows([[0, 1, None]])
+    assert any("not labelled by its name" in note for note in found.found.notes)
+    with pytest.raises(InputError, match="leaves no class"):
+        open_folder(*folder(tmp_path, {"a": [[0]]}, "void\n"), first_index=0)
 
 
 def test_ignoring_0_means_that_classes_begin_at_1(tmp_path):
@@ -173,6 +182,6 @@ def test_missing_folders_and_files_are_named(tmp_path):
 
 def test_street_scenes_of_the_development_sets_are_a_folder(shared):
     root = shared / "data/camvid60"
-    found = open_folder(root / "images", root / "masks", root / "classes.txt", ignore=11)
+    found = open_folder(root / "images", root / "masks", root / "classes.txt")
     assert (len(found.photos), len(found.names)) == (60, 11)
     assert set(range(11)) >= {row for line in read(found) for row in line} - {65535}

@@ -9,6 +9,7 @@ from PIL import Image
 
 from eval.datasets import NO_LABEL, MapPhoto, name_list, open_dataset, read_map
 from eval.datasets.labels import raw_values, sample_values, to_rows
+from eval.datasets.lists import ade_class_numbers
 from eval.datasets.pascal_order import _VOC_FIRST
 from usearch.errors import InputError
 
@@ -120,6 +121,21 @@ def test_original_labels_of_ade847_are_scaled_as_published_ones_were(tmp_path):
     np.testing.assert_array_equal(np.argwhere(labels == 0)[[0, -1]], [[256, 384], [511, 767]])
     whole = open_dataset("ade847", tmp_path, label_size="original")
     assert read_map(whole, whole.photos[0]).shape == (600, 900)
+
+
+@pytest.mark.parametrize("size", [(513, 700), (601, 514), (512, 900)])
+def test_scaled_labels_are_what_opencv_makes_of_them(tmp_path, size):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is the judge")
+    raw = np.random.default_rng(7).choice(ade_class_numbers(), size)
+    files.write(tmp_path, "images/ADE/validation", "images/ADE/validation", {"a": raw},
+                "_seg.png", 24)  # fmt: skip
+    found = open_dataset("ade847", tmp_path)
+    short = min(size)
+    height, width = (side if short <= 512 else 512 if side == short else round(side / short * 512)
+                     for side in size)  # fmt: skip
+    expected = cv2.resize(raw.astype(np.int32), (width, height), interpolation=cv2.INTER_NEAREST)
+    numbers = np.array(ade_class_numbers())
+    np.testing.assert_array_equal(numbers[read_map(found, found.photos[0])], expected)
 
 
 def context(root, raws):
