@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eval.datasets.records import NO_LABEL, LabelMap
-from eval.photo_sums import Doubles, PhotoSums, sparse_sums
+from eval.photo_sums import Doubles as Doubles
+from eval.photo_sums import PhotoSums, sparse_sums
 
 Counts = npt.NDArray[np.int64]
 Statistic = Callable[[Doubles], Doubles]

@@ -45,11 +45,12 @@ class PhotoSums:
 
     def total(self) -> Doubles:
         """Sums over all photos, float64 [columns]."""
-        return np.bincount(self.columns, self.values, self.n_columns)
+        return np.bincount(self.columns, self.values, self.n_columns).astype(np.float64)
 
     def row(self, photo: int) -> Doubles:
         """What one photo adds, float64 [columns]."""
-        return self.dense(photo, photo + 1)[0]
+        row: Doubles = self.dense(photo, photo + 1)[0]
+        return row
 
     def dense(self, first: int, last: int) -> Doubles:
         """The rows `first` to `last` (left out) as float64 [rows, columns]."""
