@@ -53,7 +53,7 @@ def show_ablation(
         json_result("train ablate", values)
     elif is_terminal():
         _table(rows)
-    else:
+    elif rows:
         result("\t".join(_COLUMNS))
         for row in rows:
             result("\t".join(_cells(row)))
@@ -85,6 +85,8 @@ def _cells(row: AblationRow) -> list[str]:
 
 
 def _table(rows: list[AblationRow]) -> None:
+    if not rows:
+        return
     from rich.table import Table
     from rich.text import Text
 
