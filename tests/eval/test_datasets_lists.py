@@ -1,5 +1,7 @@
 """Names of classes are published ones, and a list is known by its hash."""
 
+import json
+
 import pytest
 
 from eval.datasets import DATASETS, list_kinds, name_list, part_wholes
@@ -98,6 +100,12 @@ def test_class_numbers_of_ade_agree_with_real_files(shared):
     common = numbers.keys() & real.keys()
     assert len(common) == 29
     assert all(numbers[number] == (real[number],) for number in common)
+
+
+@pytest.mark.parametrize("dataset", ["ade847", "pc59", "pc459"])
+def test_the_order_is_that_of_published_per_class_figures(shared, dataset):
+    published = json.loads((shared / f"data/golden/{dataset}_san_vitl14.json").read_bytes())
+    assert [one[0] for one in name_list(dataset, "official").names] == list(published["per_class"])
 
 
 def test_the_59_context_classes_are_59_of_the_459():
