@@ -401,8 +401,10 @@ def open_store(
     Raises:
         StoreNotFound: There is no store.
         StoreError: The store is damaged, or a newer version wrote it.
+        UsageError: No model has that name.
+        ModelError: The folder holds no trained model.
     """
-    named = None if model is None else fspath(model)
+    named = None if model is None else presets.model_named(fspath(model))
     if path is None:
         return OpenStore(open_snapshot(find_store()), named)
     folder = Path(path)

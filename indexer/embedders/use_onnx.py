@@ -71,7 +71,8 @@ class OnnxEmbedder:
         total: FloatArray = np.tile(self._offset, (len(segments), 1))
         if not len(segments):
             return total
-        pixels = resized_pixels(image, self._size.fit(*image.shape[:2], self._multiple))
+        size = self._size.fit(image.shape[0], image.shape[1], self._multiple)
+        pixels = resized_pixels(image, size)
         weights: dict[Grid, FloatArray] = {}
         start = 0
         for branch in self._branches:

@@ -17,6 +17,7 @@ from indexer.embedders.use import USEEmbedder, use_space
 from indexer.memory import pick_device
 from usearch.errors import ModelError, ResourceError, UsageError
 
+
 @pytest.mark.parametrize("mode", ["region", "crop"])
 def test_preset_clip_gives_an_embedder_and_a_text_encoder_of_one_space(clip_file, mode):
     embedder, text = build_clip("cpu", clip_file, mode, model="tiny-quickgelu")

@@ -176,7 +176,9 @@ def test_texts_become_the_tokens_of_open_clip(pairs, text):
     np.testing.assert_array_equal(pairs([text], 77), want)
 
 
-@pytest.mark.parametrize("text", [*TEXTS, "", "  two\n lines\t", "&amp;lt; R&amp;B", "ＷＩＤＥ", "don't"])
+@pytest.mark.parametrize(
+    "text", [*TEXTS, "", "  two\n lines\t", "&amp;lt; R&amp;B", "ＷＩＤＥ", "don't"]
+)
 def test_so_do_texts_as_people_type_them(pairs, text):
     theirs = open_clip.get_tokenizer("ViT-B-32-quickgelu")
     want = theirs([text], context_length=20).numpy()

@@ -167,7 +167,7 @@ def test_info_prints_the_card_and_list_and_doctor_know_the_run(folder, said):
     card = json.loads((folder / "birds" / "head.json").read_text())
     assert json.loads(said("models", "info", "birds", "--json")[1])["card"] == card
     listed = said("models", "list")[1]
-    assert f"birds\there\t" in listed
+    assert "birds\there\t" in listed
     assert str(folder / "birds") in listed
     assert said("models", "verify")[0] == 0
     (folder / "birds" / "head.safetensors").write_bytes(b"damaged")

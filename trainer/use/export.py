@@ -73,7 +73,8 @@ def export_run(run_folder: Path, output: Path | None = None) -> Exported:
     sources = run_sources(run.head, card)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CARD).unlink(missing_ok=True)  # without its card a half-written form is none
-    arrays = {"matrix": fold(head).matrix.numpy(), "offset": fold(head).offset.numpy()}
+    folded = fold(head)
+    arrays: dict[str, Any] = {"matrix": folded.matrix.numpy(), "offset": folded.offset.numpy()}
     branches, without = _write_branches(folder, card, sources, arrays)
     np.savez(folder / HEAD_FILE, **arrays)
     text = _write_texts(folder, run, card, sources)

@@ -45,12 +45,9 @@ def asked_model(model: str | None) -> str | None:
         UsageError: There is no preset or model of that name.
         ModelError: The folder holds no trained model.
     """
-    from usearch.models.presets import run_of
+    from usearch.models.presets import model_named
 
-    if model is None:
-        return None
-    run = run_of(model)
-    return model if run is None else str(run.folder)
+    return None if model is None else model_named(model)
 
 
 def new_model(context: typer.Context, model: str | None, preset: str | None) -> str:
@@ -73,7 +70,7 @@ def new_model(context: typer.Context, model: str | None, preset: str | None) -> 
     if named is None:
         kept = setting("model")
         named = str(kept) if kept is not None else setting("preset", preset)
-    return asked_model(named) or named
+    return asked_model(str(named)) or str(named)
 
 
 def typed_value(context: typer.Context, name: str, value: str | None) -> str | None:

@@ -94,6 +94,17 @@ def run_of(preset: str) -> Run | None:
         ) from error
 
 
+def model_named(name: str) -> str:
+    """A preset's name as it is; for a trained model its folder, from the root on.
+
+    Raises:
+        UsageError: There is no preset, and no trained model, of this name.
+        ModelError: It is a folder without a trained model.
+    """
+    run = run_of(name)
+    return name if run is None else str(run.folder)
+
+
 def model_of_store(preset: str, space_id: str) -> str:
     """The preset or trained model that a store is asked with.
 
