@@ -122,9 +122,11 @@ class Layout:
     ) -> tuple[dict[str, list[Tensor]], dict[str, Tensor]]:
         """The way back, by views of the rows."""
         sizes = [w for widths in self.widths.values() for w in widths]
-        blocks = iter(tokens.split(sizes, 1))
+        blocks = iter(torch.split(tokens, sizes, 1))
         pooled = {name: list(islice(blocks, len(widths))) for name, widths in self.widths.items()}
-        return pooled, dict(zip(self.cls, cls.split(list(self.cls.values()), 1), strict=True))
+        return pooled, dict(
+            zip(self.cls, torch.split(cls, list(self.cls.values()), 1), strict=True)
+        )
 
 
 def resting_order(collection: Collection) -> IntArray:
@@ -231,7 +233,7 @@ class FeatureCache:
 
     def _add(self, path: Path) -> None:
         try:
-            file = safe_open(path, "pt")
+            file: Any = safe_open(path, "pt")
             index = json.loads(file.metadata()["index"])
             for number, view in enumerate(index["views"]):
                 place = _Place(len(self._shards), number, view["start"], tuple(view["rows"]))

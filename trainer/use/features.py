@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from indexer.embedders.head import USEHead, normalise, unit
+from indexer.embedders.head import FoldedHead, USEHead, normalise, unit
 from indexer.embedders.towers import Tower, common_multiple, grid_of
 from indexer.memory import is_out_of_memory
 from trainer.use.views import View
@@ -161,8 +161,8 @@ def _of_part(
     )
 
 
-def segment_vectors(head: USEHead, features: SegmentFeatures) -> Tensor:
-    """Embeddings of the segments by an unfolded head, float32 [n, D], unit length."""
+def segment_vectors(head: USEHead | FoldedHead, features: SegmentFeatures) -> Tensor:
+    """Embeddings of the segments by a head, folded or not, float32 [n, D], unit length."""
     normed = {b: [x.float()[:, None] for x in xs] for b, xs in features.pooled.items()}
     cls = {b: c.float() for b, c in features.cls.items()}
     return unit(head.project(normed, cls)[:, 0])

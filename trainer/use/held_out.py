@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from indexer.embedders.head import USEHead
+from indexer.embedders.head import FoldedHead, USEHead
 from trainer.use.batches import equal_texts
 from trainer.use.features import SegmentFeatures, segment_vectors
 from trainer.use.loss import segment_text_loss
@@ -19,7 +19,7 @@ _NEAREST = (1, 10)
 
 @torch.no_grad()
 def held_out_figures(
-    head: USEHead, features: SegmentFeatures, bank: TextBank, logit_scale: float
+    head: USEHead | FoldedHead, features: SegmentFeatures, bank: TextBank, logit_scale: float
 ) -> dict[str, float]:
     """Loss, naming and retrieval of held-out segments.
 
