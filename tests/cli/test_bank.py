@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import jsonschema
-import numpy as np
 import pytest
 import toy_preset
-from toys import ColourEmbedder, GridSegmenter, load_toys
+from toy_keys import load_keyed
+from toys import load_toys
 
 from indexer.pipeline import index_photos
 from usearch.cli import main
 from usearch.errors import UsageError
-from usearch.records import EmbeddingSpace, FloatArray, Image, Segments
 from usearch.schemas import schema
 from usearch.store import open_snapshot
 
-KEYS = EmbeddingSpace(id="toy-keys-1", dim=4, name="keys of toy colours")
 CLASSES = ["--class", "red", "--class", "green", "--class", "blue"]
-
-
-@dataclass
-class Keyed(ColourEmbedder):
-    """Keys are the vectors of colours; vectors mistake dark red for blue."""
-
-    key_space: EmbeddingSpace = KEYS
-
-    def embed_keyed(self, image: Image, segments: Segments) -> tuple[FloatArray, FloatArray]:
-        return self.embed(image, segments), super().embed(image, segments)
-
-    def embed(self, image: Image, segments: Segments) -> FloatArray:
-        vectors = super().embed(image, segments)
-        dark = (abs(vectors[:, 0] - 0.65) < 0.05) & (vectors[:, 1] < 0.05)
-        vectors[dark] = np.array([0, 0, 1, 1]) / np.sqrt(2)
-        return vectors
-
-
-def load_keyed(*, threads: int = 1) -> tuple[GridSegmenter, Keyed]:
-    return GridSegmenter(), Keyed()
 
 
 def index(tmp_path, load=load_keyed, **options):
