@@ -19,10 +19,9 @@ from indexer.embedders.mini import MiniModel
 from trainer.pairs import PairImage, read_pairs
 from usearch import masks
 from usearch.models.card import read_card
-from usearch.records import Segments
 
 MAX_SEGMENTS = 24
-_PHOTOS_A_FILE = 1000
+_PHOTOS_A_FILE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +39,25 @@ class TokenRows:
     segment: list[int]
 
 
-def segments_of(image: PairImage) -> Segments:
-    """The labelled segments of a photo, at most `MAX_SEGMENTS`."""
-    shown = [s.mask(image.height, image.width) for s in image.segments[:MAX_SEGMENTS]]
-    return masks.segments_from_masks(shown, [1.0] * len(shown))
+def named_rows(image: PairImage) -> list[int]:
+    """Rows of the segments that have a name or a guess, at most `MAX_SEGMENTS`."""
+    return [i for i, s in enumerate(image.segments) if s.texts or s.soft][:MAX_SEGMENTS]
 
 
 def token_rows(model: MiniModel, images: Iterable[PairImage], flip: bool) -> Iterator[TokenRows]:
-    """Rows of each photo that has segments; with `flip` the photos are mirrored."""
+    """Rows of each photo that has named segments; with `flip` the photos are mirrored."""
     for image in images:
-        if not image.segments:
+        rows = named_rows(image)
+        if not rows:
             continue
         pixels = image.pixels()
-        segments = segments_of(image)
+        shown = [image.segments[i].mask(image.height, image.width) for i in rows]
         if flip:
             pixels = np.ascontiguousarray(pixels[:, ::-1])
-            shown = [masks.decode(rle, segments.size)[:, ::-1] for rle in segments.rles]
-            segments = masks.segments_from_masks(shown, [1.0] * len(shown))
-        rows = model.pooled(model.features(pixels)[0], segments).astype(np.float16)
-        yield TokenRows(rows, [image.id] * len(rows), list(range(len(rows))))
+            shown = [m[:, ::-1] for m in shown]
+        segments = masks.segments_from_masks(shown, [1.0] * len(shown))
+        pooled = model.pooled(model.features(pixels)[0], segments).astype(np.float16)
+        yield TokenRows(pooled, [image.id] * len(rows), rows)
 
 
 def write_tokens(
