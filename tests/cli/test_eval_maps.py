@@ -173,6 +173,15 @@ def test_systems_share_segments_and_stand_in_one_table(folder, capsys, calls):
     assert len(calls.decoded) == 9
 
 
+def test_systems_without_visual_keys_are_measured_without_the_bank(folder, capsys):
+    code, out, err = folder_run(
+        capsys, "--systems", "tree+mini,tree+crop", "--bank", "self", "--bank-weight", "0.3"
+    )
+    assert code == 0, err
+    assert "tree+mini-crop has no visual keys" in err
+    assert "bank.miou_present" not in out
+
+
 def test_a_second_model_is_asked_about_the_same_segments(folder, capsys):
     one = figures(folder_run(capsys)[1])
     code, out, err = folder_run(capsys, "--second", "crop", "--second-weight", "0.5")

@@ -17,7 +17,7 @@ from usearch.errors import InputError, UsageError
 if TYPE_CHECKING:
     from eval.collection import Collected
     from eval.datasets import MapSet
-    from eval.map_runs import Answers, Second
+    from eval.map_runs import Answers, Mix, Second
     from eval.report import EvalReport
     from eval.report_page import Shown
     from eval.system_stores import Base
@@ -157,7 +157,6 @@ def _answers(run: _Run, system: System, *, oracle: bool = False) -> Answers:
     from eval.aggregate import MapOptions
     from eval.map_runs import Answers
     from eval.system_stores import Base
-    from usearch.cli.eval_collect import bank_for
 
     chosen = run.chosen
     what = " of labelled masks" if oracle else ""
@@ -176,12 +175,24 @@ def _answers(run: _Run, system: System, *, oracle: bool = False) -> Answers:
         texts,
         MapOptions(chosen.stability, chosen.vote),
         second,
-        None
-        if oracle
-        else bank_for(
-            chosen.bank, chosen.bank_weight, chosen.neighbours, collected.snapshot, texts
-        ),
+        None if oracle else _mix(run, system, collected, texts),
     )
+
+
+def _mix(run: _Run, system: System, collected: Collected, texts: ClassTexts) -> Mix | None:
+    """The votes of the bank that was chosen; None without one.
+
+    Of several systems those without visual keys, such as crops, go without, and it is said.
+    """
+    from usearch.cli.eval_collect import bank_for
+    from usearch.store.keys import newest_space
+
+    chosen, snapshot = run.chosen, collected.snapshot
+    if chosen.bank and chosen.systems and newest_space(snapshot.parts) is None:
+        run.notes.append(f"{system.title} has no visual keys: measured without the bank")
+        note(run.notes[-1])
+        return None
+    return bank_for(chosen.bank, chosen.bank_weight, chosen.neighbours, snapshot, texts)
 
 
 def _second(run: _Run, system: System, base: Base, what: str) -> Second:
