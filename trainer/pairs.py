@@ -28,6 +28,7 @@ from usearch import masks
 from usearch.errors import InputError
 from usearch.masks import Mask
 from usearch.records import Image
+from usearch.result_files import make_folder, new_file
 
 Kind = Literal["object", "stuff", "box", "image", "scene", "caption", "unlabelled"]
 """What a segment is.
@@ -187,26 +188,25 @@ def write_pairs(images: Iterable[PairImage], path: Path, row_group_size: int = 1
         How many photos.
 
     Raises:
-        InputError: A record breaks the format (see `check_image`), or an id is there twice.
+        InputError: A record breaks the format (see `check_image`), an id is there twice, or the
+            file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    make_folder(path.parent)
     rows: dict[str, int] = {}
     todo = iter(images)
-    try:
-        with pq.ParquetWriter(partial, SCHEMA, compression="zstd") as writer:
-            while group := list(islice(todo, row_group_size)):
-                for image in group:
-                    where = f"{path}, row {len(rows)}"
-                    check_image(image, where)
-                    if image.id in rows:
-                        raise InputError(f"{where}, id: {image.id!r} is row {rows[image.id]} too")
-                    rows[image.id] = len(rows)
-                table = pa.Table.from_pylist([_to_row(i, path.parent) for i in group], SCHEMA)
-                writer.write_table(table, row_group_size=row_group_size)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with (
+        new_file(path, force=True) as file,
+        pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+    ):
+        while group := list(islice(todo, row_group_size)):
+            for image in group:
+                where = f"{path}, row {len(rows)}"
+                check_image(image, where)
+                if image.id in rows:
+                    raise InputError(f"{where}, id: {image.id!r} is row {rows[image.id]} too")
+                rows[image.id] = len(rows)
+            table = pa.Table.from_pylist([_to_row(i, path.parent) for i in group], SCHEMA)
+            writer.write_table(table, row_group_size=row_group_size)
     return len(rows)
 
 

@@ -70,7 +70,7 @@ def test_a_source_with_a_mistake_writes_nothing(labels, capsys):
     out, err = capsys.readouterr()
     assert out == "" and "instances.json, annotations[3].bbox" in err and "--skip-invalid" in err
     assert Path("p.parquet").read_text() == "mine"
-    assert not list(Path().glob("*.partial"))
+    assert sorted(f.name for f in Path().iterdir()) == ["images", "instances.json", "p.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,8 @@ def test_a_source_with_a_mistake_writes_nothing(labels, capsys):
         ([], 2, "add -o FILE.parquet, or --count"),
         (["-o", "p.parquet", "--count"], 2, "add -o FILE.parquet, or --count"),
         (["-o", "p.json"], 2, "does not end with .parquet"),
-        (["-o", "there.parquet"], 3, "there.parquet is there already"),
+        (["-o", "there.parquet"], 3, "there.parquet exists"),
+        (["-o", "instances.json/p.parquet"], 3, "cannot write instances.json"),
         (["-o", "p.parquet", "--split", "val"], 2, "no split 'val'"),
         (["-o", "p.parquet", "--column", "x"], 2, "is not ROLE=NAME"),
         (["-o", "p.parquet", "--form", "x"], 2, "no form 'x'"),

@@ -118,7 +118,11 @@ def make_photo(
     if isinstance(entry.file, Path) and options.paths:
         path = str(entry.file)
     else:
-        jpeg = _jpeg(entry.file, options.max_side)
+        try:
+            jpeg = _jpeg(entry.file, options.max_side)
+        except (PhotoError, OSError) as error:  # it went away, or changed, since it was looked at
+            report.problem(entry.where, f"{_shown_name(entry)}: {error}")
+            return None
     return PairImage(
         id=f"{source}/{entry.key}",
         source=source,

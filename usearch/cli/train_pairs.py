@@ -10,7 +10,7 @@ import typer
 
 from usearch.cli.options import JsonOption
 from usearch.cli.output import is_terminal, json_result, note, result, terminal
-from usearch.errors import InputError, UsageError
+from usearch.errors import UsageError
 from usearch.render.safe_text import json_name
 
 if TYPE_CHECKING:
@@ -199,12 +199,13 @@ def _columns(given: list[str]) -> dict[str, str]:
 
 
 def _check_output(output: Path, source: Path, force: bool) -> None:
+    from usearch.result_files import refuse_existing
+
     if output.suffix.lower() != ".parquet":
         raise UsageError(f"{output} does not end with .parquet", "pairs are Parquet files")
-    if output.is_dir() or output.resolve() == source.resolve():
-        raise UsageError(f"{output} cannot be written: it is a folder, or the source itself")
-    if output.exists() and not force:
-        raise InputError(f"{output} is there already", "--force replaces it")
+    if output.resolve() == source.resolve():
+        raise UsageError(f"{output} is the source itself", "name another file")
+    refuse_existing(output, force=force)
 
 
 def _told(photos: Iterator[PairImage], counts: PairCounts) -> Iterator[PairImage]:
