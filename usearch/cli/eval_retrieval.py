@@ -159,7 +159,7 @@ def retrieval(
     names with a right answer among the first k, mAP counts every labelled region: one that no
     segment covers with --iou is a miss. Intervals (95 %) draw the names again. With
     --distractors both figures are printed; a photo of that store that shows an asked name
-    counts as wrong all the same, so take one whose photos you know. docs/memory.md says more.
+    counts as wrong all the same, so take one whose photos you know. docs/evaluation.md says more.
     """
     from eval.report import EvalReport
     from eval.systems import parse_systems, text_side
