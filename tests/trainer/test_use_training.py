@@ -344,7 +344,7 @@ def test_a_finished_run_does_nothing_when_it_is_asked_again(whole, pairs, backbo
     run, _ = whole
     before = (run / "metrics.jsonl").read_bytes()
     outcome = train_run(a_request(pairs, run), backbones)
-    assert outcome.finished
+    assert outcome.finished and outcome.held == whole[1].held
     assert (run / "metrics.jsonl").read_bytes() == before
 
 

@@ -143,6 +143,8 @@ def train(
     outcome = Outcome(head, _logit_scale(recipe, scale), begin, begin >= plan.total)
     if processes.first:
         run_state.cut_metrics(run, begin)
+        looked = [line["held"] for line in run_state.read_metrics(run) if "held" in line]
+        outcome.held = looked[-1] if looked else {}
     for_feed, shown = tee(steps_of(places, recipe, plan, begin))
     ending = begin + schedule.stop_after if schedule.stop_after else plan.total
     before = saved = time.monotonic()

@@ -118,7 +118,7 @@ def _usage_message(problem: Exception) -> str:
 
 def _usage_hint(problem: Exception) -> str:
     context = getattr(problem, "ctx", None)
-    path = context.command_path if context is not None else "usearch"
+    path = context.command_path.rstrip() if context is not None else "usearch"
     return f"`{path} --help` shows how it is used"
 
 
