@@ -13,7 +13,7 @@ from eval.datasets import MapSet, RegionSet, read_image
 from eval.map_runs import Answers, MapRun
 from eval.proposals import proposal_report
 from eval.published import published_figures
-from eval.report import EvalReport, with_maps, with_proposals
+from eval.report import EvalReport, Published, with_maps, with_proposals
 from eval.report_page import Shown
 from usearch.errors import InputError
 from usearch.records import Image
@@ -73,7 +73,7 @@ def map_report(
         n_photos=len(labelled.photos),
         n_classes=len(labelled.names),
         subset=subset,
-        published=published_figures(labelled.name, complete=not subset),
+        published=_published(labelled, complete=not subset),
         times=times,
         options=options,
         notes=(*found_lines(labelled), *notes),
@@ -90,6 +90,13 @@ def map_report(
         proposals = proposal_report(run.best, number, run.most_segments)
         report = with_proposals(report, proposals, run.best, of_region)
     return report
+
+
+def _published(labelled: MapSet, complete: bool) -> tuple[Published, ...]:
+    """Figures of the paper; none for a folder, which may be called as a benchmark is."""
+    if labelled.found is None or labelled.found.layout == "folder":
+        return ()
+    return published_figures(labelled.name, complete)
 
 
 def with_naming_oracle(report: EvalReport, run: MapRun) -> EvalReport:

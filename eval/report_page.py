@@ -12,20 +12,11 @@ from importlib import resources
 
 import numpy as np
 
-from eval.measures import measure_of, section_title
 from eval.metrics import Doubles, miou_present_of
 from eval.page_photos import Pictures, Shown, hex_colour, pictures
+from eval.page_tables import class_table, figures
 from eval.report import EvalReport
-from eval.report_table import (
-    SIDE_BY_SIDE,
-    facts,
-    long_sections,
-    map_sections,
-    missed_text,
-    published_text,
-    shown_interval,
-    shown_value,
-)
+from eval.report_table import facts
 from usearch.errors import InputError
 from usearch.render.pages import page_html, text
 
@@ -59,7 +50,7 @@ def report_page(
     """
     scored = photo_scores(report)
     worst, best = _ends(scored, n_photos) if read is not None else ([], [])
-    parts = [_figures(report)]
+    parts = [figures(report)]
     if len(scored) > 1:
         parts.append(_spread(scored))
     if read is not None and scored:
@@ -67,7 +58,7 @@ def report_page(
         if best:
             parts.append(_photos(report, read, best, "best"))
     if report.classes:
-        parts.append(_classes(report))
+        parts.append(class_table(report))
     parts.append(_how(report))
     title = f"{report.data_set}: {report.system}"
     body = f"""\
@@ -111,58 +102,6 @@ def _nav(worst: bool, best: bool, classes: bool) -> str:
         f'<li><a href="#{where}">{said}</a></li>' for where, said, there in links if there
     )
     return f'<nav aria-label="parts of the page"><ul>{items}</ul></nav>\n'
-
-
-def _figures(report: EvalReport) -> str:
-    told: dict[str, list[str]] = {}
-    for published in report.published:
-        told.setdefault(published.key, []).append(published_text(published))
-    rows = []
-    for section, keys in long_sections(report).items():
-        if section:
-            title = text(section_title(section))
-            rows.append(f'<tr class="part"><th colspan="5" scope="colgroup">{title}</th></tr>')
-        for key in keys:
-            lead = " lead" if key == "miou_present" else ""
-            rows.append(
-                f'<tr><th scope="row">{text(measure_of(key).label)}</th>'
-                f'<td class="n{lead}">{shown_value(key, report.metrics[key])}</td>'
-                f'<td class="n quiet">{shown_interval(report, key)}</td>'
-                f"<td>{'<br>'.join(map(text, told.get(key, ())))}</td>"
-                f'<td class="key">{text(key)}</td></tr>'
-            )
-    return (
-        '<section aria-labelledby="figures">\n<h2 id="figures">Figures</h2>\n'
-        '<p class="facts">In %, with 95 % bootstrap intervals over photos.</p>\n'
-        '<div class="wide" role="region" aria-label="figures" tabindex="0"><table><thead><tr>'
-        '<th scope="col"></th><th class="n" scope="col">%</th>'
-        '<th class="n" scope="col">95 % interval</th><th scope="col">published</th>'
-        '<th class="key" scope="col">key</th></tr></thead>\n'
-        f"<tbody>{''.join(rows)}</tbody></table></div>\n{_side_by_side(report)}</section>\n"
-    )
-
-
-def _side_by_side(report: EvalReport) -> str:
-    sections = map_sections(report)
-    if len(sections) < 2:
-        return ""
-    heads = "".join(f'<th class="n" scope="col">{head}</th>' for head in SIDE_BY_SIDE.values())
-    rows = []
-    for section in sections:
-        cells = []
-        for last in SIDE_BY_SIDE:
-            key = f"{section}.{last}" if section else last
-            value = shown_value(key, report.metrics.get(key))
-            ends = shown_interval(report, key) if last == "miou_present" else ""
-            cells.append(f'<td class="n">{value} <span class="quiet">{ends}</span></td>')
-        title = text(section_title(section) if section else "this run")
-        rows.append(f'<tr><th scope="row">{title}</th>{"".join(cells)}</tr>')
-    return (
-        '<h2 class="next">Class maps side by side</h2>\n'
-        '<div class="wide" role="region" aria-label="class maps side by side" tabindex="0">'
-        f'<table><thead><tr><th scope="col"></th>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>\n"
-    )
 
 
 def _spread(scored: list[_Scored]) -> str:
@@ -245,7 +184,11 @@ def _shot(report: EvalReport, read: Callable[[str], Shown], photo: _Scored) -> s
 def _frame(made: Pictures, name: str, over: str, title: str) -> str:
     width, height = made.size
     size = f'width="{width}" height="{height}"'
-    photo = f'<use class="under" href="#{name}"/>' if over else f'<image id="{name}" {size} href="{made.photo}"/>'
+    photo = (
+        f'<use class="under" href="#{name}"/>'
+        if over
+        else f'<image id="{name}" {size} href="{made.photo}"/>'
+    )
     colours = f'<image class="map" {size} href="{over}"/>' if over else ""
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{text(title)}">'
@@ -281,68 +224,17 @@ def _legend(report: EvalReport, sums: Doubles) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _classes(report: EvalReport) -> str:
-    total = max(1, sum(row.labelled for row in report.classes))
-    heads = (
-        ("class", "", ""),
-        ("IoU", "n", ""),
-        ("", "", "rare"),
-        ("of the labels", "n", ""),
-        ("of the prediction", "n rare", ""),
-        ("most taken for", "", "rare"),
-    )
-    head = "".join(
-        f'<th scope="col" class="{kind} {more}">'
-        + (f'<button class="sort" type="button">{said}</button>' if said else "")
-        + "</th>"
-        for said, kind, more in heads
-    )
-    rows = "".join(_class_cells(report, number, total) for number in range(len(report.classes)))
-    present = sum(row.labelled > 0 for row in report.classes)
-    return (
-        '<section id="classes" aria-labelledby="every">\n<h2 id="every">Classes</h2>\n'
-        f'<p class="facts">{present:,} of {len(report.classes):,} classes occur in the labels; '
-        "shares are of the labelled pixels.</p>\n"
-        '<p class="tools"><label>Find <input id="find" type="search"></label> '
-        '<span id="count" role="status"></span></p>\n'
-        '<div class="wide" role="region" aria-label="classes" tabindex="0"><table id="table">'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table></div>\n</section>\n"
-    )
-
-
-def _class_cells(report: EvalReport, number: int, total: int) -> str:
-    row = report.classes[number]
-    iou = "" if row.iou is None else f"{row.iou:.6f}"
-    shown = shown_value("iou", row.iou)
-    bar = (
-        ""
-        if row.iou is None
-        else (
-            '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-            '<rect class="rest" width="100" height="10"/>'
-            f'<rect width="{100 * row.iou:.1f}" height="10"/></svg>'
-        )
-    )
-    return (
-        f'<tr><th scope="row">{text(row.name)}</th><td class="n" data-v="{iou}">{shown}</td>'
-        f'<td class="rare">{bar}</td>{_share(row.labelled, total)}'
-        f'{_share(row.predicted, total, " rare")}<td class="rare">{text(missed_text(row))}</td></tr>\n'
-    )
-
-
-def _share(pixels: int, total: int, more: str = "") -> str:
-    share = 100 * pixels / total
-    said = "" if not pixels else f"{share:.2f} %" if share >= 0.01 else "&lt; 0.01 %"
-    return f'<td class="n{more}" data-v="{pixels}">{said}</td>'
-
-
 def _how(report: EvalReport) -> str:
     terms = [
         ("data set", report.data_set),
         ("class list", report.list_id),
         ("system", report.system),
     ]
-    terms += [(key.replace("_", " "), str(value)) for key, value in report.options.items()]
+    terms += [
+        (key.replace("_", " "), _plain(value))
+        for key, value in report.options.items()
+        if value not in ("", None)
+    ]
     terms += [(f"seconds: {key}", f"{value:,.1f}") for key, value in report.times.items()]
     listed = "".join(f"<dt>{text(key)}</dt><dd>{text(value)}</dd>" for key, value in terms)
     notes = list(_notes(report))
@@ -353,6 +245,17 @@ def _how(report: EvalReport) -> str:
         + (f'<ul class="notes">{told}</ul>\n' if notes else "")
         + "</section>\n"
     )
+
+
+def _plain(value: object) -> str:
+    """A JSON value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_plain(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _notes(report: EvalReport) -> Iterator[str]:

@@ -6,17 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from eval.datasets import LabelMap
 from eval.metrics import (
     Counts,
-    Doubles,
     Interval,
     MapScores,
+    MapTally,
     bootstrap_interval,
-    confusion,
-    iou_sums,
     map_scores,
     miou_present_of,
 )
@@ -69,21 +65,19 @@ def semantic_report(pairs: Iterable[tuple[LabelMap, ClassMap]], n_classes: int) 
     Raises:
         ValueError: There is no photo, or two maps differ in size.
     """
-    total = np.zeros((n_classes, n_classes + 1), np.int64)
-    sums: list[Doubles] = []
+    tally = MapTally(n_classes)
     for truth, predicted in pairs:
-        matrix = confusion(truth, predicted, n_classes)
-        total += matrix
-        sums.append(iou_sums([matrix])[0])
-    if not sums:
+        tally.add(truth, predicted)
+    if not len(tally):
         raise ValueError("no photo to compare")
+    total = tally.matrix
     labelled = int(total.sum())
     return SemanticReport(
         scores=map_scores(total),
-        interval=bootstrap_interval(np.stack(sums), miou_present_of),
+        interval=bootstrap_interval(tally.sums(), miou_present_of),
         matrix=total,
         covered=1.0 - float(total[:, -1].sum()) / labelled if labelled else float("nan"),
-        n_photos=len(sums),
+        n_photos=len(tally),
         n_classes=n_classes,
     )
 
