@@ -29,7 +29,7 @@ from trainer.use.photos import Collection
 from trainer.use.texts import TextBank
 from usearch.errors import InputError
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Ridges tried, each times the mean variance of a feature."""
 
 

@@ -61,10 +61,12 @@ def show_ablation(
         note("stopped; the same command goes on from there")
         raise typer.Exit(ExitCode.INTERRUPTED)
     first = rows[0]
-    note(
-        f"{first.seeds} trainings a head, mean ± standard deviation; "
-        f"{first.segments:,} held-out segments, {first.texts:,} names"
+    trained = (
+        f"{first.seeds} trainings a head, mean ± standard deviation"
+        if first.seeds > 1
+        else "one training a head"
     )
+    note(f"{trained}; {first.segments:,} held-out segments, {first.texts:,} names")
 
 
 def _line(row: AblationRow) -> str:
@@ -72,15 +74,16 @@ def _line(row: AblationRow) -> str:
 
 
 def _cells(row: AblationRow) -> list[str]:
-    def share(key: str) -> str:
-        return f"{100 * row.mean[key]:.1f} ± {100 * row.spread[key]:.1f}"
+    def figure(key: str, factor: int, digits: int) -> str:
+        mean = f"{factor * row.mean[key]:.{digits}f}"
+        return f"{mean} ± {factor * row.spread[key]:.{digits}f}" if row.seeds > 1 else mean
 
     return [
         row.variant.table,
         row.variant.name,
         f"{row.parameters:,}",
-        f"{row.mean['loss']:.3f} ± {row.spread['loss']:.3f}",
-        *(share(key) for key in _COLUMNS[4:]),
+        figure("loss", 1, 3),
+        *(figure(key, 100, 1) for key in _COLUMNS[4:]),
     ]
 
 
