@@ -110,7 +110,7 @@ def test_stored_photos_are_opened_once_and_then_never_again(said, store, tmp_pat
 def test_a_filter_takes_the_vectors_of_its_segments(said, store):
     full = said("segment", "--from-store", *BOTH, "-o", "m")[1]
     assert full
-    code, out, _ = said("classify", *BOTH, "--where", "x < 10 and y < 10")
+    code, out, _ = said("classify", *BOTH, "--where", "x1 <= 20 and y1 <= 20")
     assert code == 0
     assert "blue\t1.0000\t1\t1" in out
     assert loaded == [4]
