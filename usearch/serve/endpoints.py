@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -88,7 +89,7 @@ def _info(service: Service) -> dict[str, Any]:
             "version": snapshot.version,
             "photos": snapshot.n_photos,
             "segments": snapshot.n_segments,
-            "preset": snapshot.preset,
+            "preset": PurePath(snapshot.preset).name,  # a trained model is called by its path
             "model": snapshot.space.name,
             "segmenter": snapshot.segmenter,
         },
