@@ -61,26 +61,26 @@ def _pair(rng: np.random.Generator, n_classes: int) -> tuple[np.ndarray, np.ndar
     return truth, guess
 
 
-def ours(pairs: Iterator[tuple[np.ndarray, np.ndarray]], n_classes: int, n: int) -> Timed:
+Add = Callable[[np.ndarray, np.ndarray], None]
+"""Counts an image: labels, prediction."""
+Finish = Callable[[], np.ndarray]
+"""IoU of each class, float64 [C]."""
+
+
+def ours(n_classes: int, n: int) -> tuple[Add, Finish]:
     tally = MapTally(n_classes)
-    counted = _each(pairs, tally.add)
-    start = time.process_time()
-    blank = EvalReport(
-        data_set="x", list_id="x", system="x", command="x", n_photos=n, n_classes=n_classes
-    )
-    report = with_maps(blank, tally, [str(i) for i in range(n)], [str(i) for i in range(n_classes)])
-    iou = np.array([np.nan if row.iou is None else row.iou for row in report.classes])
-    ends = report.intervals["miou_present"]
-    print(
-        f"ours: mIoU {report.metrics['miou_present']:.4f} [{ends.low:.4f}, {ends.high:.4f}], "
-        f"{sum(map(len, (tally.sums().values,))) / n:.0f} numbers an image kept"
-    )
-    return counted, time.process_time() - start, iou
+
+    def finish() -> np.ndarray:
+        names = [str(i) for i in range(n_classes)]
+        report = with_maps(_blank(n, n_classes), tally, [str(i) for i in range(n)], names)
+        ends = report.intervals["miou_present"]
+        print(f"mIoU {report.metrics['miou_present']:.4f} [{ends.low:.4f}, {ends.high:.4f}]")
+        return np.array([np.nan if row.iou is None else row.iou for row in report.classes])
+
+    return tally.add, finish
 
 
-def torchmetrics_loop(
-    pairs: Iterator[tuple[np.ndarray, np.ndarray]], n_classes: int, n: int
-) -> Timed:
+def torchmetrics_loop(n_classes: int, n: int) -> tuple[Add, Finish]:
     import torch
     from torchmetrics.classification import MulticlassJaccardIndex
 
@@ -94,15 +94,10 @@ def torchmetrics_loop(
             torch.from_numpy(truth.astype(np.int64))[None],
         )
 
-    counted = _each(pairs, add)
-    start = time.process_time()
-    iou = judge.compute().numpy().astype(float)
-    return counted, time.process_time() - start, iou
+    return add, lambda: judge.compute().numpy().astype(float)
 
 
-def detectron2_loop(
-    pairs: Iterator[tuple[np.ndarray, np.ndarray]], n_classes: int, n: int
-) -> Timed:
+def detectron2_loop(n_classes: int, n: int) -> tuple[Add, Finish]:
     matrix = np.zeros((n_classes + 1, n_classes + 1), np.int64)
 
     def add(truth: np.ndarray, guess: np.ndarray) -> None:
@@ -112,36 +107,49 @@ def detectron2_loop(
         flat = (n_classes + 1) * answer.reshape(-1) + labels.reshape(-1)
         matrix[:] += np.bincount(flat, minlength=matrix.size).reshape(matrix.shape)
 
-    counted = _each(pairs, add)
-    start = time.process_time()
-    hit = matrix.diagonal()[:-1].astype(float)
-    truth = matrix[:-1, :-1].sum(0).astype(float)
-    union = truth + matrix[:-1, :-1].sum(1) - hit
-    with np.errstate(invalid="ignore"):
-        iou = hit / union
-    return counted, time.process_time() - start, iou
+    def finish() -> np.ndarray:
+        hit = matrix.diagonal()[:-1].astype(float)
+        truth = matrix[:-1, :-1].sum(0).astype(float)
+        union = truth + matrix[:-1, :-1].sum(1) - hit
+        return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+
+    return add, finish
 
 
-Timed = tuple[float, float, np.ndarray]
-"""CPU seconds to count all images, CPU seconds for the scores, IoU of each class."""
-
-PARTS: dict[str, Callable[..., Timed]] = {
+PARTS: dict[str, Callable[[int, int], tuple[Add, Finish]]] = {
     "ours": ours,
     "torchmetrics": torchmetrics_loop,
     "detectron2": detectron2_loop,
 }
 
 
-def _each(
-    pairs: Iterator[tuple[np.ndarray, np.ndarray]], add: Callable[[np.ndarray, np.ndarray], None]
-) -> float:
-    """CPU seconds in `add` alone."""
-    seconds = 0.0
-    for truth, guess in pairs:
+def side_by_side(names: list[str], n_photos: int, n_classes: int) -> None:
+    """Every loop counts each image before the next one is made: all share the machine alike."""
+    loops = {name: PARTS[name](n_classes, n_photos) for name in names}
+    seconds = dict.fromkeys(names, 0.0)
+    for truth, guess in maps(n_photos, n_classes):
+        for name, (add, _) in loops.items():
+            start = time.process_time()
+            add(truth, guess)
+            seconds[name] += time.process_time() - start
+    found: dict[str, np.ndarray] = {}
+    for name, (_, finish) in loops.items():
         start = time.process_time()
-        add(truth, guess)
-        seconds += time.process_time() - start
-    return seconds
+        found[name] = finish()
+        scored = time.process_time() - start
+        apart = np.abs(np.nan_to_num(found[name]) - np.nan_to_num(found[names[0]])).max()
+        print(
+            f"{name}: {n_photos:,} images, {n_classes} classes: counted in {seconds[name]:.1f} "
+            f"CPU s ({1000 * seconds[name] / n_photos:.1f} ms each), scores in {scored:.2f} CPU s; "
+            f"an IoU differs from {names[0]} by at most {apart:.1e}",
+            flush=True,
+        )
+
+
+def _blank(n_photos: int, n_classes: int) -> EvalReport:
+    return EvalReport(
+        data_set="x", list_id="x", system="x", command="x", n_photos=n_photos, n_classes=n_classes
+    )
 
 
 def peak_mib() -> float:
@@ -160,10 +168,7 @@ def memory_of(n_photos: int, n_classes: int) -> None:
     tally.add(*first)
     for truth, guess in source:
         tally.add(truth, guess)
-    blank = EvalReport(
-        data_set="x", list_id="x", system="x", command="x", n_photos=n_photos, n_classes=n_classes
-    )
-    with_maps(blank, tally, [str(i) for i in range(n_photos)])
+    with_maps(_blank(n_photos, n_classes), tally, [str(i) for i in range(n_photos)])
     dense = 3 * n_classes * 8 * n_photos
     sums = tally.sums()
     sparse = sums.values.nbytes + sums.columns.nbytes + sums.starts.nbytes
@@ -185,20 +190,9 @@ def main() -> None:
         memory_of(chosen.memory_of, chosen.classes)
         return
     parts = chosen.parts.split(",")
-    found: dict[str, np.ndarray] = {}
-    for name in [part for part in parts if part != "memory"]:
-        pairs = maps(chosen.photos, chosen.classes)
-        counted, scored, found[name] = PARTS[name](pairs, chosen.classes, chosen.photos)
-        print(
-            f"{name}: {chosen.photos:,} images, {chosen.classes} classes: counted in "
-            f"{counted:.1f} CPU s ({1000 * counted / chosen.photos:.1f} ms each), "
-            f"scores in {scored:.1f} CPU s",
-            flush=True,
-        )
-    for name, iou in found.items():
-        if name != "ours" and "ours" in found:
-            apart = np.nanmax(np.abs(np.nan_to_num(iou) - np.nan_to_num(found["ours"])))
-            print(f"largest difference of an IoU, ours to {name}: {apart:.1e}")
+    names = [part for part in parts if part in PARTS]
+    if names:
+        side_by_side(names, chosen.photos, chosen.classes)
     if "memory" in parts:
         for n_photos in (100, 500, chosen.photos):
             command = [sys.executable, __file__, "--memory-of", str(n_photos), "--classes", "847"]
