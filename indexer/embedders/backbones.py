@@ -108,6 +108,12 @@ def source_of(
     """
     library, model = str(identity["library"]), str(identity["model"])
     sha256 = str(identity["weights"])
+    if library == "random":
+        raise ModelError(
+            f"the head was trained over random towers ({model}), which show that all fits together "
+            "and embed nothing",
+            "train over real backbones: `usearch train --help`",
+        )
     known = next((w for w in WEIGHTS.values() if w.sha256 == sha256), None)
     name = name if known is None else known.name
     folders = weight_dirs(weights)
@@ -131,7 +137,10 @@ def source_of(
         raise ModelError(
             f"{found[0]} is not the {model} that the head was trained on: its sha256 is "
             f"{sums[found[0]]}, the head's card says {sha256}",
-            "use the file that the training used",
+            "the bundled model has changed since: train again, or take the run's export, which has "
+            "a copy"
+            if found[0].parent == MINI_FOLDER
+            else "use the file that the training used",
         )
     return Source(library, model, path, sha256)
 
