@@ -7,12 +7,10 @@ docs/training-data.md); weights are that precision, raised where several teacher
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image as PilImage
 
 from trainer import scenes
 from trainer.colours import colour_of, colour_texts
@@ -72,7 +70,7 @@ _NO_COLOUR = frozenset(
 
 def label(photo: PairImage, teachers: Teachers, words: Mapping[str, Word]) -> PairImage:
     """The photo with its human segments enriched and the teachers' segments added."""
-    image = np.asarray(PilImage.open(io.BytesIO(photo.jpeg)).convert("RGB"))
+    image = photo.pixels()
     if photo.source in scenes.COMPLETE:
         segments = [_worded(s, image, words) for s in photo.segments]
         tree = hierarchy_of(image)

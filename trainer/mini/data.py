@@ -7,7 +7,6 @@ The image teachers look at the very pixels that the tower gets.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -83,7 +82,7 @@ def overlap(cells: int, pixels: int, low: float, high: float) -> FloatArray:
 
 def load_sample(image: PairImage, max_segments: int = 24) -> Sample:
     """Decode a photo and bring the masks of its segments to a quarter of its size."""
-    pixels = np.asarray(PillowImage.open(io.BytesIO(image.jpeg)).convert("RGB"))
+    pixels = image.pixels()
     height, width = pixels.shape[:2]
     grid = max(1, round(height / MASK_STRIDE)), max(1, round(width / MASK_STRIDE))
     rows = overlap(grid[0], height, 0.0, 1.0)

@@ -11,7 +11,6 @@ tower they make is written as a run that `trainer.mini.train` and `trainer.mini.
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import time
 from collections.abc import Iterable
@@ -21,7 +20,6 @@ from typing import Protocol, cast
 
 import numpy as np
 import torch
-from PIL import Image as PillowImage
 from torch import Tensor, nn
 
 from trainer.mini.data import Sample, make_batch
@@ -175,18 +173,10 @@ def fit_stem(tower: MiniTower, pixels: Tensor, target: Tensor, how: Fit) -> floa
 
 def load_windows(pairs: Iterable[Path], count: int, seed: int = 0) -> list[Sample]:
     """Training photos without their segments, `count` of them at random."""
-    rng = np.random.default_rng(seed)
-    found = {}
-    for path in pairs:
-        for image in read_pairs(path):
-            if image.split == "train":
-                found[image.id] = image.jpeg
-    chosen = rng.permutation(sorted(found))[:count]
+    found = {i.id: i for path in pairs for i in read_pairs(path) if i.split == "train"}
+    chosen = np.random.default_rng(seed).permutation(sorted(found))[:count]
     none = np.zeros((0, 1, 1), np.uint8)
-    return [
-        Sample(np.asarray(PillowImage.open(io.BytesIO(found[k])).convert("RGB")), (), none)
-        for k in chosen
-    ]
+    return [Sample(found[k].pixels(), (), none) for k in chosen]
 
 
 def fit_group(
