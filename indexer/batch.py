@@ -51,6 +51,7 @@ class Batch:
             self.replaces.append(task.known.photo_id)
         if indexed.segments is not None and indexed.vectors is not None:
             self.n_bytes += indexed.vectors.nbytes + sum(map(len, indexed.segments.rles))
+            self.n_bytes += 0 if indexed.keys is None else indexed.keys.nbytes
 
     def _touch(self, outcome: Outcome) -> None:
         """The content is the known one: its row gets the new time, its vectors stay."""

@@ -134,6 +134,7 @@ def _made(outcomes: Sequence[Outcome]) -> tuple[int, int]:
         if made is not None and made.segments is not None and made.vectors is not None:
             segments += len(made.vectors)
             vectors += made.vectors.size * 2
+            vectors += 0 if made.keys is None else made.keys.size * 2
             masks += sum(map(len, made.segments.rles))
     return segments, vectors + round(masks * _MASK_SHARE) + segments * _ROW_BYTES
 

@@ -96,8 +96,7 @@ class MiniModel:
 
     def embed(self, image: Image, segments: Segments) -> FloatArray:
         """Vectors of the segments, float32 [n, D], unit length; see `Embedder.embed`."""
-        parts = [self._vectors(f, segments) for f in self.features(image)]
-        return _unit(np.sum(parts, axis=0))
+        return self.embed_keyed(image, segments)[0]
 
     @property
     def key_space(self) -> EmbeddingSpace:
@@ -112,8 +111,12 @@ class MiniModel:
 
         The keys are made of what the head gets, at the largest input size.
         """
-        pooled = self.pooled(self.features(image)[-1], segments)
-        return self.embed(image, segments), keys_of(pooled)
+        parts = []
+        for features in self.features(image):
+            fine = self._weights(features, segments)
+            rows = self._rows(features, fine)
+            parts.append(self._vectors(features, fine, rows))
+        return _unit(np.sum(parts, axis=0)), keys_of(rows)
 
     def _run(self, image: Image, side: int) -> Features:
         height, width = input_size(image.shape[0], image.shape[1], side)
@@ -157,9 +160,8 @@ class MiniModel:
         rows.append(np.broadcast_to(whole, (len(fine), len(whole))))
         return np.concatenate(rows, axis=1)
 
-    def _vectors(self, features: Features, segments: Segments) -> FloatArray:
-        fine = self._weights(features, segments)
-        names = _unit(self._rows(features, fine) @ self._matrix.T + self._offset)
+    def _vectors(self, features: Features, fine: FloatArray, rows: FloatArray) -> FloatArray:
+        names = _unit(rows @ self._matrix.T + self._offset)
         colours = _unit(fine.reshape(len(fine), -1) @ features.colours.reshape(-1, 11))
         weight = self._colour_weight
         vectors: FloatArray = np.concatenate(

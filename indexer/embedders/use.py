@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from indexer.embedders.head import Branch, FoldedHead, HeadShape, normalise, unit
+from indexer.embedders.keys import KEY_DIM, key_space, keys_of
 from indexer.embedders.towers import Grid, InputSize, Tower, common_multiple, grid_of, to_pixels
 from indexer.memory import is_out_of_memory, out_of_memory
 from usearch.errors import ModelError
@@ -141,27 +142,55 @@ class USEEmbedder:
         """The space of the vectors."""
         return self._space
 
+    @property
+    def key_space(self) -> EmbeddingSpace:
+        """Space of the visual keys: the last backbone's last block shapes them, no head does."""
+        name, tower = self._key_tower
+        backbone = {
+            "tower": dict(tower.identity),
+            "block": len(tower.widths) - 1,
+            "pooling": POOLING,
+            "input": self.size.to_json(),
+        }
+        return key_space(f"{self._space.name}, {name}", backbone)
+
+    @property
+    def _key_tower(self) -> tuple[str, Tower]:
+        """What keys are made of: DINOv2 where there are two backbones, else the one there is."""
+        name = list(self.towers)[-1]
+        return name, self.towers[name]
+
     def embed(self, image: Image, segments: Segments) -> FloatArray:
         """See `indexer.embedders.Embedder.embed`.
 
         Raises:
             ResourceError: The input does not fit into the memory of the device.
         """
+        return self.embed_keyed(image, segments)[0]
+
+    def embed_keyed(self, image: Image, segments: Segments) -> tuple[FloatArray, FloatArray]:
+        """Vectors and visual keys; see `indexer.embedders.KeyedEmbedder.embed_keyed`.
+
+        Raises:
+            ResourceError: The input does not fit into the memory of the device.
+        """
         if len(segments) == 0:
-            return np.zeros((0, self._space.dim), np.float32)
+            return np.zeros((0, self._space.dim), np.float32), np.zeros((0, KEY_DIM), np.float32)
         height, width = image.shape[:2]
         multiple = common_multiple(self.towers.values())
         pixels = to_pixels(image, self.size.fit(height, width, multiple))
         try:
-            vectors = self._embed(pixels, segments)
+            vectors, last = self._embed(pixels, segments)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             raise out_of_memory("images") from error
-        return vectors
+        return vectors, keys_of(last)
 
     @torch.no_grad()
-    def _embed(self, pixels: Tensor, segments: Segments) -> FloatArray:
+    def _embed(self, pixels: Tensor, segments: Segments) -> tuple[FloatArray, FloatArray]:
+        """Vectors, and the pooled tokens of the block that keys are made of."""
+        last: list[Tensor] = []
         weights = _WeightsByGrid(segments)
         total = self.head.offset.expand(len(segments), -1).clone()
         for name, tower in self.towers.items():
@@ -171,9 +200,12 @@ class USEEmbedder:
             def add(i: int, tokens: Tensor, parts: list[Tensor] = parts, grid: Grid = grid) -> None:
                 pooled = weights.on(grid, tokens.device) @ normalise(tokens[0])
                 total.addmm_(pooled, parts[i].T)
+                if i == len(parts) - 1:
+                    last[:] = [pooled]
 
             cls = tower.run(pixels, add)[0].float()
             if cls_part is not None:
                 total.add_(cls_part @ cls)
         vectors: FloatArray = unit(total).cpu().numpy()
-        return vectors
+        seen: FloatArray = last[0].float().cpu().numpy()
+        return vectors, seen

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from indexer.embedders.input_size import InputSize, resized_pixels
+from indexer.embedders.keys import KEY_DIM, key_space, keys_of
 from usearch.errors import ModelError
 from usearch.masks import pooling_weights
 from usearch.models.card import read_card
@@ -66,11 +67,28 @@ class OnnxEmbedder:
                 "export the model again",
             )
 
+    @property
+    def key_space(self) -> EmbeddingSpace:
+        """Space of the visual keys: that of `USEEmbedder` with the same model."""
+        branch, made_by = self._branches[-1], self.space.made_by
+        backbone = {
+            "tower": made_by["towers"][branch.name],
+            "block": len(branch.widths) - 1,
+            "pooling": made_by["pooling"],
+            "input": made_by["input"],
+        }
+        return key_space(f"{self.space.name}, {branch.name}", backbone)
+
     def embed(self, image: Image, segments: Segments) -> FloatArray:
         """See `indexer.embedders.Embedder.embed`."""
+        return self.embed_keyed(image, segments)[0]
+
+    def embed_keyed(self, image: Image, segments: Segments) -> tuple[FloatArray, FloatArray]:
+        """See `indexer.embedders.KeyedEmbedder.embed_keyed`."""
         total: FloatArray = np.tile(self._offset, (len(segments), 1))
+        last: FloatArray = np.zeros((0, 1), np.float32)
         if not len(segments):
-            return total
+            return total, np.zeros((0, KEY_DIM), np.float32)
         size = self._size.fit(image.shape[0], image.shape[1], self._multiple)
         pixels = resized_pixels(image, size)
         weights: dict[Grid, FloatArray] = {}
@@ -81,6 +99,7 @@ class OnnxEmbedder:
                 weights[grid] = pooling_weights(segments, grid)
             run = self._tokens if branch.kind == "tokens" else self._maps
             *blocks, cls = run(branch, pixels, grid, weights[grid])
+            last = blocks[-1]
             for pooled in blocks:
                 stop = start + pooled.shape[1]
                 total += pooled @ self._matrix[:, start:stop].T
@@ -89,7 +108,7 @@ class OnnxEmbedder:
                 total += cls @ self._matrix[:, start : start + branch.cls].T
                 start += branch.cls
         unit: FloatArray = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-        return unit
+        return unit, keys_of(last)
 
     def _tokens(
         self, branch: OnnxBranch, pixels: FloatArray, grid: Grid, weights: FloatArray

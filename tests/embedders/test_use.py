@@ -6,7 +6,8 @@ import tiny_models as tiny
 import torch
 
 from indexer.embedders.head import USEHead, fold
-from indexer.embedders.towers import ClipTower, InputSize, TimmTower, to_pixels
+from indexer.embedders.keys import keys_of
+from indexer.embedders.towers import ClipTower, InputSize, TimmTower, common_multiple, to_pixels
 from indexer.embedders.use import (
     USEEmbedder,
     pooled_tokens,
@@ -115,6 +116,25 @@ def test_no_segments_give_no_vectors():
         none.depths[:0],
     )  # fmt: skip
     assert embedder.embed(tiny.photo(48, 64), none).shape == (0, 24)
+
+
+def test_keys_are_the_last_block_of_dino_and_do_not_depend_on_the_head():
+    photo, segments = tiny.photo(48, 64), tiny.segments(48, 64)
+    both = towers()
+    shape = shape_for(both, 24)
+    embedder = USEEmbedder(both, fold(random_head(shape)), SPACE, SIZE)
+    vectors, keys = embedder.embed_keyed(photo, segments)
+    assert (vectors == embedder.embed(photo, segments)).all()
+    pixels = to_pixels(photo, SIZE.fit(48, 64, common_multiple(both.values())))
+    pooled, _ = pooled_tokens(both, pixels, segments)
+    np.testing.assert_allclose(keys, keys_of(pooled["dino"][-1].numpy()), atol=1e-5)
+    torch.manual_seed(9)
+    other = USEEmbedder(both, fold(USEHead(shape).eval()), SPACE, SIZE)
+    assert (other.embed_keyed(photo, segments)[1] == keys).all()
+    assert other.key_space == embedder.key_space
+    one = {"clip": both["clip"]}
+    alone = USEEmbedder(one, fold(USEHead(shape_for(one, 24))), SPACE, SIZE)
+    assert alone.key_space.id != embedder.key_space.id
 
 
 def test_a_head_for_other_backbones_is_refused():

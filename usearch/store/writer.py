@@ -301,11 +301,7 @@ class Writer:
 
 
 def _drop_bad(segments: Segments, vectors: FloatArray) -> tuple[Segments, HalfArray, RowArray]:
-    """Leave out segments whose vector is not finite or zero; unit length for the others.
-
-    Returns:
-        Segments, float16 vectors, and which of the given rows they are, int64.
-    """
+    """Segments whose vector is finite and not zero, unit length, and which rows they are."""
     with np.errstate(over="ignore", invalid="ignore"):
         lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     good = np.isfinite(lengths) & (lengths > 0)
