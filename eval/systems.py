@@ -111,11 +111,10 @@ def _system(segmenter: str, embedder: str, model: str) -> System:
         raise UsageError(
             f"there is no segmenter {segmenter!r}", f"the segmenters are {', '.join(SEGMENTERS)}"
         )
-    crops = embedder == CROP or embedder.endswith(f"-{CROP}")
-    named = embedder.removesuffix(CROP).removesuffix("-") if crops else embedder
-    name = named or model
-    presets.check_preset(name)
-    return System(segmenter, name, crops)
+    crops = embedder == CROP or (embedder.endswith(f"-{CROP}") and not Path(embedder).is_dir())
+    name = (embedder.removesuffix(CROP).removesuffix("-") or model) if crops else embedder
+    run = presets.run_of(name)
+    return System(segmenter, name if run is None else str(run.folder), crops)
 
 
 def default_segmenter(model: str) -> str:

@@ -32,6 +32,7 @@ SLOW_FILES = {
     "embedders/test_build.py",
     "embedders/test_checkpoint.py",
     "embedders/test_clip.py",
+    "embedders/test_eval_systems.py",
     "embedders/test_head.py",
     "embedders/test_onnx_form.py",
     "embedders/test_run_commands.py",
