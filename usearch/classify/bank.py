@@ -54,8 +54,10 @@ def vote_weights(neighbour_rows: npt.NDArray[np.int64], similarities: FloatArray
     there = neighbour_rows >= 0
     best = np.where(there, similarities, -np.inf).max(1, initial=-1.0, keepdims=True)
     votes = np.where(there, np.exp(SHARPNESS * (similarities - best)), 0.0)
-    weights = votes / np.maximum(votes.sum(1, keepdims=True), 1e-12)
-    return weights.astype(np.float32)
+    weights: FloatArray = np.asarray(
+        votes / np.maximum(votes.sum(1, keepdims=True), 1e-12), np.float32
+    )
+    return weights
 
 
 def mixed_scores(
@@ -91,5 +93,5 @@ def mixed_scores(
         rows = np.maximum(neighbour_rows[:, column], 0)
         theirs += votes[:, column, None] * bank_probabilities[rows]
     share = np.where(some, np.float32(weight), np.float32(0.0))[:, None]
-    mixed: FloatArray = (1.0 - share) * probabilities + share * theirs
-    return mixed.astype(np.float32, copy=False)
+    mixed: FloatArray = np.asarray((1.0 - share) * probabilities + share * theirs, np.float32)
+    return mixed

@@ -81,9 +81,11 @@ NeighboursOption = Annotated[
     int,
     typer.Option("--neighbours", metavar="K", min=1, help="How many of --bank vote on a segment."),
 ]
-DEFAULT_BANK_WEIGHT = 0.3
+DEFAULT_BANK_WEIGHT = 0.15
+"""Chosen on photos with labels; docs/memory.md has the figures."""
+
 DEFAULT_NEIGHBOURS = 16
-"""Those of `usearch.classify.bank`, which would import NumPy for `--help`."""
+"""As `usearch.classify.bank.NEIGHBOURS`, whose module would import NumPy for `--help`."""
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace tables and json that are there.")
