@@ -112,7 +112,7 @@ def test_a_filter_takes_the_vectors_of_its_segments(said, store):
     assert full
     code, out, _ = said("classify", *BOTH, "--where", "x1 <= 20 and y1 <= 20")
     assert code == 0
-    assert "blue\t1.0000\t1\t1" in out
+    assert "blue\t0.2500\t1\t1" in out
     assert loaded == [4]
 
 
