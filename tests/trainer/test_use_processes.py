@@ -3,16 +3,20 @@
 import json
 import math
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import pytest
 import torch
 from use_samples import pairs_file
 
+from trainer.use.loop import Schedule
+from trainer.use.random_towers import random_backbones
+from trainer.use.recipe import Recipe
+from trainer.use.run import Request, train_run
 from trainer.use.run_state import read_metrics
 
 HERE = Path(__file__).parent
@@ -58,20 +62,21 @@ def environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
-def test_two_processes_have_the_gradients_of_one(tmp_path, loopback):
+def test_two_processes_have_the_gradients_of_one(tmp_path, loopback, monkeypatch):
     pairs = pairs_file(tmp_path / "pairs.parquet")
     script = tmp_path / "one_step.py"
     script.write_text(ONE_STEP)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    for launcher in ([], torchrun):
-        done = subprocess.run(
-            [sys.executable, *launcher, script, pairs, tmp_path],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
+    monkeypatch.setattr(sys, "argv", [str(script), str(pairs), str(tmp_path)])
+    runpy.run_path(str(script))
+    torchrun = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [sys.executable, "-m", *torchrun, script, pairs, tmp_path],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
     one = torch.load(tmp_path / "0-of-1.pt")
     two = [torch.load(tmp_path / f"{rank}-of-2.pt") for rank in (0, 1)]
     assert two[0]["own"] + two[1]["own"] == one["own"] == one["segments"]
@@ -82,27 +87,23 @@ def test_two_processes_have_the_gradients_of_one(tmp_path, loopback):
                 torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """The command line of a small run, but for its folder."""
-    pairs = pairs_file(tmp_path_factory.mktemp("pairs") / "pairs.parquet")
-    return [
-        *(sys.executable, "-m", "usearch", "train", str(pairs), "--random-towers", "tiny"),
+def test_killed_with_no_warning_the_same_command_goes_on(tmp_path):
+    pairs = pairs_file(tmp_path / "pairs.parquet")
+    command = [
+        *(sys.executable, "-m", "usearch", "train", pairs, "--random-towers", "tiny"),
         *("--crop", "64", "--batch", "5", "--steps", "12", "--look-every", "6"),
-        *("--save-minutes", "0", "--json", "-o"),
+        *("--save-minutes", "0", "--json", "-o", tmp_path / "killed"),
     ]
-
-
-def test_killed_with_no_warning_the_same_command_goes_on(tmp_path, command):
-    whole = subprocess.run([*command, tmp_path / "whole"], capture_output=True, check=False)
-    assert whole.returncode == 0, whole.stderr.decode()
+    recipe = Recipe(crop=64, batch=5, steps=12)
+    whole = Request((pairs,), tmp_path / "whole", recipe, schedule=Schedule(look_every=6))
+    train_run(whole, random_backbones("tiny"))
     metrics = tmp_path / "killed" / "metrics.jsonl"
-    process = subprocess.Popen([*command, tmp_path / "killed"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     while process.poll() is None and not (metrics.exists() and len(read_lines(metrics)) >= 3):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    again = subprocess.run([*command, tmp_path / "killed"], capture_output=True, check=False)
+    again = subprocess.run(command, capture_output=True, check=False)
     assert again.returncode == 0, again.stderr.decode()
     curves = [
         [(line["step"], line["loss"], line.get("held")) for line in read_metrics(tmp_path / run)]
