@@ -83,6 +83,6 @@ def voted(regions: Regions, labels: ClassMap, areas: IntArray, n_classes: int) -
         own[row] = np.bincount(labels[mine], pixels[mine], n_classes).argmax()
     order = np.argsort(areas, kind="stable")
     smallest = order[regions.members[:, order].argmax(1)]
-    out = own[smallest].astype(labels.dtype)
+    out: ClassMap = own[smallest].astype(labels.dtype)
     out[~some] = no_class_value(n_classes)
     return out

@@ -125,9 +125,10 @@ def _rows_of(snapshot: Snapshot, photos: Sequence[Path]) -> dict[Path, PhotoRow]
             status = photo.stat()
         except OSError:
             continue  # the indexer says what is wrong with it
-        row = by_path.get(os.path.realpath(photo))
-        if row is not None and (row.bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns):
-            out[photo] = row
+        here = by_path.get(os.path.realpath(photo))
+        same_file = (status.st_size, status.st_mtime_ns)
+        if here is not None and (here.bytes, here.mtime_ns) == same_file:
+            out[photo] = here
         elif twins := by_size.get(status.st_size):
             content = _hash(photo)
             same = next((twin for twin in twins if twin.hash == content), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,8 +18,9 @@ from usearch.cli.eval_output import PageOption, ReportOption
 from usearch.cli.options import JsonOption
 
 
-def _option(name: str, metavar: str, text: str, **more: object) -> typer.models.OptionInfo:
-    return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)  # type: ignore[arg-type]
+def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
+    """An option whose help says what holds without it."""
+    return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
