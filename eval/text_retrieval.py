@@ -317,11 +317,13 @@ def with_retrieval(
     for direction, ranked in (("text_to_segment", found.segments), ("text_to_image", found.photos)):
         rows = np.flatnonzero(ranked.to_find > 0)
         asked = tuple(names[i] for i in found.asked[rows])
-        columns = {f"recall@{k}": ranked.first[rows] <= k for k in KS}
+        columns: dict[str, Doubles] = {
+            f"recall@{k}": (ranked.first[rows] <= k).astype(float) for k in KS
+        }
         columns["map"] = ranked.precision[rows]
         for measure, values in columns.items():
             key = f"{prefix}{direction}.{measure}"
-            sums = np.stack([np.asarray(values, float), np.ones(len(rows))], 1)
+            sums = np.stack([values, np.ones(len(rows))], 1)
             report = with_sample(report, key, Sample("query", asked, sparse_of(sums)), [key])
         chance = {
             f"{prefix}{direction}.chance@{k}": float(

@@ -38,7 +38,8 @@ def labelled_photos(
     """
     number = {one[0]: i for i, one in enumerate(names)}
     there = iter(stored)
-    for done, photo in enumerate(labelled.photos, 1):
+    photos: Sequence[MapPhoto | RegionPhoto] = labelled.photos
+    for done, photo in enumerate(photos, 1):
         held = next(there) if photo.path in ids else None
         if isinstance(labelled, MapSet):
             assert isinstance(photo, MapPhoto)
