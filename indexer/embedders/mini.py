@@ -24,7 +24,8 @@ from usearch.text.colours import pixel_colours
 STRIDE = 32
 _FINEST = 8
 GLOBAL = "s32"
-"""Stage whose mean over the photo is part of every segment's row (USE's class token)."""
+"""Stage whose mean over the photo goes into every segment's row where a head wants it (USE's
+class token)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class MiniModel:
         self._sides: tuple[int, ...] = tuple(made_by["sides"])
         self._stages: tuple[str, ...] = tuple(made_by["stages"])
         self._colour_weight = float(made_by["colour_weight"])
+        self._cls = bool(made_by["cls"])
         with np.load(card.path("head.npz"), allow_pickle=False) as head:
             self._matrix: FloatArray = head["matrix"].astype(np.float32)
             self._offset: FloatArray = head["offset"].astype(np.float32)
@@ -103,7 +105,12 @@ class MiniModel:
         """Space of the visual keys: tower, stages and sizes shape them, head and texts do not."""
         made_by = self.space.made_by
         tower = made_by["files"]["tower.onnx"]
-        backbone = {"tower": tower, "stages": self._stages, "side": self._sides[-1]}
+        backbone = {
+            "tower": tower,
+            "stages": self._stages,
+            "side": self._sides[-1],
+            "cls": self._cls,
+        }
         return key_space(self.space.name, backbone)
 
     def embed_keyed(self, image: Image, segments: Segments) -> tuple[FloatArray, FloatArray]:
@@ -114,7 +121,7 @@ class MiniModel:
         parts = []
         for features in self.features(image):
             fine = self._weights(features, segments)
-            rows = self._rows(features, fine)
+            rows = self._rows(features, fine, self._cls)
             parts.append(self._vectors(features, fine, rows))
         return _unit(np.sum(parts, axis=0)), keys_of(rows)
 
@@ -135,19 +142,19 @@ class MiniModel:
             colours=colours.astype(np.float32),
         )
 
-    def pooled(self, features: Features, segments: Segments) -> FloatArray:
-        """What the head gets: pooled tokens of all stages, then the mean of the last trunk map.
+    def pooled(self, features: Features, segments: Segments, *, cls: bool) -> FloatArray:
+        """What a head gets: pooled tokens of all stages, with `cls` the photo's mean behind them.
 
         Returns:
             float32 [n, inputs of the head].
         """
-        return self._rows(features, self._weights(features, segments))
+        return self._rows(features, self._weights(features, segments), cls)
 
     def _weights(self, features: Features, segments: Segments) -> FloatArray:
         rows, columns = features.colours.shape[:2]
         return pooling_weights(segments, (rows, columns)).reshape(-1, rows, columns)
 
-    def _rows(self, features: Features, fine: FloatArray) -> FloatArray:
+    def _rows(self, features: Features, fine: FloatArray, cls: bool) -> FloatArray:
         by_grid: dict[tuple[int, int], FloatArray] = {}
         rows: list[FloatArray] = []
         for stage in self._stages:
@@ -156,8 +163,9 @@ class MiniModel:
             if cells not in by_grid:
                 by_grid[cells] = _coarser(fine, cells)
             rows.append(by_grid[cells] @ tokens.reshape(tokens.shape[0], -1).T)
-        whole = features.tokens[GLOBAL].mean((1, 2))
-        rows.append(np.broadcast_to(whole, (len(fine), len(whole))))
+        if cls:
+            whole = features.tokens[GLOBAL].mean((1, 2))
+            rows.append(np.broadcast_to(whole, (len(fine), len(whole))))
         return np.concatenate(rows, axis=1)
 
     def _vectors(self, features: Features, fine: FloatArray, rows: FloatArray) -> FloatArray:

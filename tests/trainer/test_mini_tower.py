@@ -23,7 +23,7 @@ DIM = 20
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    model = MiniModel(head_width=32, dim=DIM)
+    model = MiniModel(head_width=32, dim=DIM, cls=True)
     for parameter in model.head.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return model.eval()
@@ -115,9 +115,10 @@ def test_pooling_first_and_projecting_later_is_projecting_first_and_pooling_late
     torch.testing.assert_close(late, model.head(pooled), atol=1e-5, rtol=1e-4)
 
 
-def test_the_folded_head_is_the_head():
+@pytest.mark.parametrize("cls", [True, False])
+def test_the_folded_head_is_the_head(cls):
     torch.manual_seed(1)
-    head = StageHead({"s8": 6, "s32": 10}, width=8, dim=5)
+    head = StageHead({"s8": 6, "s32": 10}, width=8, dim=5, cls=cls)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter)
     rows = torch.randn(9, head.inputs)

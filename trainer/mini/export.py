@@ -51,7 +51,11 @@ def load_run(run: Path) -> MiniModel:
     """
     state = torch.load(run / "last.pt", weights_only=True)["average"]
     recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
-    model = MiniModel(recipe["head_width"], int(state["head.project.bias"].shape[0]))
+    model = MiniModel(
+        recipe["head_width"],
+        int(state["head.project.bias"].shape[0]),
+        cls="head.cls.weight" in state,
+    )
     model.load_state_dict(state)
     return model.eval()
 
@@ -144,8 +148,10 @@ def write_card(
     }
     with np.load(folder / HEAD_FILE) as head:
         dim = int(head["offset"].shape[0]) + COLOUR_DIM
+        cls = int(head["matrix"].shape[1]) > sum(TOKENS.values())
     made_by = {
         "stages": list(TOKENS),
+        "cls": cls,
         "sides": sides,
         "colour_weight": colour_weight,
         "files": {n: h for n, h in files.items() if n in IMAGE_FILES or n.startswith("text")},

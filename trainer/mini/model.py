@@ -19,10 +19,10 @@ class MiniModel(nn.Module):
     activation.
     """
 
-    def __init__(self, head_width: int, dim: int) -> None:
+    def __init__(self, head_width: int, dim: int, *, cls: bool = False) -> None:
         super().__init__()
         self.tower = MiniTower()
-        self.head = StageHead(TOKENS, head_width, dim)
+        self.head = StageHead(TOKENS, head_width, dim, cls=cls)
         for name, channels in CHANNELS.items():
             self.register_buffer(_buffer(name), torch.ones(channels))
 

@@ -107,7 +107,7 @@ def fit_head(
             targets = make_targets(
                 [cached.segments[i] for i in chosen], vocabulary, rng, rarity=how.rarity
             )
-            vectors = head(cached.rows[torch.from_numpy(chosen)].float())
+            vectors = head(cached.rows[torch.from_numpy(chosen), : head.inputs].float())
             loss = naming_loss(vectors, targets, vocabulary)
             optimiser.zero_grad(set_to_none=True)
             torch.autograd.backward(loss)
@@ -137,7 +137,7 @@ def naming_scores(
     ]
     if not rows:
         return {"segments": 0.0}
-    vectors = head(cached.rows[torch.tensor([i for i, _ in rows])].float())
+    vectors = head(cached.rows[torch.tensor([i for i, _ in rows]), : head.inputs].float())
     truth = torch.tensor([t for _, t in rows])
     scores = vectors @ vocabulary.vectors[vocabulary.names].T
     own = (vectors * vocabulary.vectors[truth]).sum(1, keepdim=True)
@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--texts", type=Path, required=True, help="npz: names, vectors")
     parser.add_argument("--hold-out", type=Path, help="names, one a line, to leave out of training")
+    parser.add_argument("--cls", action="store_true", help="append the photo's mean tokens (USE)")
     parser.add_argument("--width", type=int, default=384)
     parser.add_argument("--epochs", type=int, default=HeadFit().epochs)
     parser.add_argument("--weight-decay", type=float, default=HeadFit().weight_decay)
@@ -186,7 +187,8 @@ def main() -> None:
     )  # a name that is held out is no wrong answer either
     model = load_run(options.run)
     torch.manual_seed(0)
-    model.head = StageHead(model.head.token_dims, options.width, vocabulary.vectors.shape[1])
+    dim = vocabulary.vectors.shape[1]
+    model.head = StageHead(model.head.token_dims, options.width, dim, cls=options.cls)
     standardise_inputs(model.head, seen.rows[:: max(1, len(seen.rows) // 20000)])
     how = HeadFit(
         epochs=options.epochs,

@@ -56,7 +56,7 @@ def token_rows(model: MiniModel, images: Iterable[PairImage], flip: bool) -> Ite
             pixels = np.ascontiguousarray(pixels[:, ::-1])
             shown = [m[:, ::-1] for m in shown]
         segments = masks.segments_from_masks(shown, [1.0] * len(shown))
-        pooled = model.pooled(model.features(pixels)[0], segments).astype(np.float16)
+        pooled = model.pooled(model.features(pixels)[0], segments, cls=True).astype(np.float16)
         yield TokenRows(pooled, [image.id] * len(rows), rows)
 
 

@@ -101,6 +101,11 @@ class Conv(nn.Sequential):
         """Begin with the given mean of each channel."""
         cast(nn.BatchNorm2d, self[1]).bias.copy_(mean)
 
+    def convolved(self, x: Tensor) -> Tensor:
+        """What the two layers give, for those that do more with it."""
+        out: Tensor = self[1](self[0](x))
+        return out
+
 
 class Stem(Conv):
     """Pixels to a grid of stride 4: one convolution, then the largest of nine neighbours."""
@@ -120,7 +125,7 @@ class Stem(Conv):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Map [B, STEM, H / 4, W / 4] of pixels 0..255."""
-        x = _act(super().forward((pixels - PIXEL_MEAN) * PIXEL_SCALE))
+        x = _act(self.convolved((pixels - PIXEL_MEAN) * PIXEL_SCALE))
         return functional.max_pool2d(x, 3, 2, 1)
 
 
@@ -190,7 +195,7 @@ class Enter(Conv):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, PYRAMID, h, w]."""
-        return _act(super().forward(x))
+        return _act(self.convolved(x))
 
 
 class Fuse(nn.Module):

@@ -211,7 +211,7 @@ def train(
             losses = teaching_losses(maps, given, recipe)
             if recipe.naming_weight > 0 and len(batch.segments):
                 targets = make_targets(batch.segments, vocabulary, rng)
-                rows = pool(maps.tokens, batch.weights, batch.photo, model.head.stages)
+                rows = pool(maps.tokens, batch.weights, batch.photo, model.head.stages, cls=False)
                 loss = naming_loss(model.head(rows), targets, vocabulary)
                 losses["naming"] = recipe.naming_weight * loss
             total = torch.stack(list(losses.values())).sum()
