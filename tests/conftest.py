@@ -38,7 +38,7 @@ SLOW_FILES = {
     "embedders/test_run_commands.py",
     "embedders/test_towers.py",
     "embedders/test_use.py",
-    "browser/test_report_page.py",
+    "browser/test_evaluation_page.py",
     "eval/test_metrics_torchmetrics.py",
     "filters/test_filters_against_sql.py",
     "indexer/test_interruptions.py",

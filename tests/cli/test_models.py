@@ -63,7 +63,7 @@ def test_the_card_of_the_bundled_model_has_its_sources_and_limits(capsys):
     shown = capsys.readouterr().out
     assert "limits:" in shown and "English only" in shown and "sources:" in shown
     assert main(["models", "info", "mini", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["card"]["name"] == "mini 1"
+    assert json.loads(capsys.readouterr().out)["card"]["name"] == "mini 2"
 
 
 def test_info_of_weights_of_a_preset_and_of_a_folder(tmp_path, capsys):

@@ -284,7 +284,7 @@ def test_damaged_photos_are_problems(tmp_path):
     (tmp_path / "images" / "001.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "images" / "002.jpg").write_text("<html>")
     report = Report(skip_invalid=True)
-    with pytest.raises(InputError, match="gives no pairs: .*2 wrong entries"):
+    with pytest.raises(InputError, match=r"gives no pairs: .*2 wrong entries"):
         opened(path, report=report)
     assert "ends too early" in report.problems[0] and "web page" in report.problems[1]
 

@@ -11,7 +11,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "export": "Write segments in the format of another tool.",
         "serve": "Search in a web page, on this machine.",
         "demo": "Show all of it on sample photos.",
-        "train": "Train a model of your own on segments with texts.",
+        "train": "Train a USE head on segments with texts, over frozen backbones.",
         "eval": "Measure how good it is, on labelled photos.",
     },
     "The store": {
