@@ -279,14 +279,15 @@ def train_head(
     never trained on: the figures are theirs. docs/training.md has what each option does and
     what it was measured to change.
     """
+    from usearch.models.files import require_packages
+
+    require_packages("torch", "open_clip", "timm", "safetensors", "matplotlib", extra="train")
     from indexer.interrupts import interrupts
     from indexer.memory import pick_device
     from trainer.use.distributed import joined
     from trainer.use.run import train_run
     from usearch.cli.train_progress import watched
-    from usearch.models.files import require_packages
 
-    require_packages("torch", "open_clip", "timm", "safetensors", "matplotlib")
     recipe = _recipe(context)
     options = _Options(
         cls,

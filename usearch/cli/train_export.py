@@ -38,10 +38,11 @@ def export(
     embedding space: a store that one of them made is asked with the other. Prints a line a
     file: name, bytes.
     """
-    from trainer.use.export import export_run
     from usearch.models.files import require_packages
 
     require_packages("torch", "open_clip", "timm", "onnx", "safetensors", extra="train")
+    from trainer.use.export import export_run
+
     made = export_run(run, output)
     if json:
         values = {"folder": json_name(made.folder), "files": made.files, "without": made.without}
