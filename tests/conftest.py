@@ -56,6 +56,7 @@ SLOW_FILES = {
     "trainer/test_mini_tower.py",
     "trainer/test_use_processes.py",
     "trainer/test_use_training.py",
+    "trainer/test_mini_training.py",
     "trainer/test_mini_units.py",
     "trainer/test_ridge.py",
     "trainer/test_small_towers.py",

@@ -198,7 +198,6 @@ def train(
         optimiser.load_state_dict(saved["optimiser"])
         step = int(saved["step"])
         rng = np.random.default_rng([recipe.seed, step])
-    log = (run / "metrics.jsonl").open("a")
     sums: dict[str, float] = {}
     since = time.monotonic()
     parameters = list(model.parameters())
@@ -229,8 +228,8 @@ def train(
                 elapsed = time.monotonic() - since
                 row = {"step": step, "photos_per_second": round(50 * recipe.batch / elapsed, 2)}
                 row |= {k: round(v / 50, 4) for k, v in sums.items()}
-                log.write(json.dumps(row) + "\n")
-                log.flush()
+                with (run / "metrics.jsonl").open("a") as log:
+                    log.write(json.dumps(row) + "\n")
                 sums, since = {}, time.monotonic()
             if step % save_every == 0 or step == recipe.steps:
                 state = {
