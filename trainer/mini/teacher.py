@@ -9,7 +9,7 @@ maps are the targets of regressions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +32,13 @@ class MapTeacher:
 
     Args:
         path: The .tflite file of a quantised MobileNetV2 1.0.
-        blocks: Give the maps behind the first convolution and behind every block, as "b.stem",
-            "b.0", ..., in place of the last map of strides 16 and 32, "m16" and "m32".
 
     Raises:
         ModelError: The package that runs it is missing.
         InputError: The file is another network.
     """
 
-    def __init__(self, path: Path, *, blocks: bool = False) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             import flatbuffers
             from ai_edge_litert import schema_py_generated as schema
@@ -56,13 +54,8 @@ class MapTeacher:
         channels = [int(graph.tensors[graph.operators[e].outputs[0]].shape[-1]) for e in ends]
         if len(ends) != _BLOCKS + 1 or any(channels[1 + i] != c for i, c in _LAST.values()):
             raise InputError(f"{path} is not a MobileNetV2 1.0")
-        outputs = [graph.operators[e].outputs[0] for e in ends]
-        rows = {"b.stem": outputs[0]} | {f"b.{i}": outputs[1 + i] for i in range(_BLOCKS)}
-        self._names = tuple(rows) if blocks else tuple(_LAST)
         graph.operators = graph.operators[: ends[-1] + 1]
-        graph.outputs = (
-            list(rows.values()) if blocks else [rows[f"b.{i}"] for i, _ in _LAST.values()]
-        )
+        graph.outputs = [graph.operators[ends[1 + i]].outputs[0] for i, _ in _LAST.values()]
         model.signatureDefs = None
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
@@ -90,7 +83,7 @@ class MapTeacher:
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], pixels[None])
         interpreter.invoke()
         maps = {}
-        for name, detail in zip(self._names, interpreter.get_output_details(), strict=True):
+        for name, detail in zip(_LAST, interpreter.get_output_details(), strict=True):
             scale, zero = detail["quantization"]
             raw = interpreter.get_tensor(detail["index"])[0].astype(np.float32)
             maps[name] = np.ascontiguousarray(((raw - zero) * scale).transpose(2, 0, 1))
@@ -105,15 +98,6 @@ def _block_ends(names: list[str]) -> list[int]:
         if block == "Conv" or block.startswith("expanded_conv"):
             last[block] = row
     return list(last.values())
-
-
-def joined(teachers: Sequence[Teacher]) -> Teacher:
-    """The maps of several teachers as those of one."""
-
-    def maps(pixels: Image) -> dict[str, FloatArray]:
-        return {name: m for teacher in teachers for name, m in teacher(pixels).items()}
-
-    return maps
 
 
 _BLOBS = {

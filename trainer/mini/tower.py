@@ -132,12 +132,10 @@ class Stem(Conv):
 class Depthwise(nn.Module):
     """Widen, a depthwise convolution, narrow: what a unit computes."""
 
-    def __init__(
-        self, inputs: int, hidden: int, outputs: int, size: int = 3, stride: int = 1
-    ) -> None:
+    def __init__(self, inputs: int, hidden: int, outputs: int, stride: int = 1) -> None:
         super().__init__()
         self.widen = Conv(inputs, hidden)
-        self.spread = Conv(hidden, hidden, size, stride, groups=hidden)
+        self.spread = Conv(hidden, hidden, 3, stride, groups=hidden)
         self.narrow = Conv(hidden, outputs)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
@@ -12,10 +13,23 @@ from usearch.cli.output import note
 
 if TYPE_CHECKING:
     from eval.collection import Collected
+    from eval.datasets import MapSet, RegionSet
     from eval.map_runs import Mix
     from eval.systems import System, TextSide
     from usearch.classify import ClassTexts, StoredPhoto
     from usearch.store import Snapshot
+
+
+Labelled = TypeVar("Labelled", bound="MapSet | RegionSet")
+
+
+def limited(labelled: Labelled, limit: int | None) -> tuple[Labelled, bool]:
+    """Photos evenly spread over a set; and whether they are only a part of it."""
+    n, found = len(labelled.photos), labelled.found
+    if limit is not None and limit < n:
+        kept = tuple(labelled.photos[i * n // limit] for i in range(limit))
+        return replace(labelled, photos=kept), True  # type: ignore[arg-type]  # of its own kind
+    return labelled, found is not None and found.expected > 0 and not found.complete
 
 
 def collected_photos(

@@ -60,6 +60,7 @@ def run_maps(context: typer.Context, labelled: MapSet, chosen: MapChoices) -> No
     """
     from eval.map_reports import error_lines, found_lines
     from eval.systems import parse_systems
+    from usearch.cli.eval_collect import limited
     from usearch.cli.eval_output import check_places, show_report
     from usearch.cli.eval_systems import places_of, show_systems
     from usearch.cli.options import new_model
@@ -71,7 +72,9 @@ def run_maps(context: typer.Context, labelled: MapSet, chosen: MapChoices) -> No
     places = places_of(chosen.report, chosen.html, systems)
     for report, page in places:
         check_places(report, page, force=chosen.force)
-    labelled, subset = _limited(labelled, chosen.limit)
+    if not labelled.photos:
+        raise InputError(f"{labelled.name} has no photo with labels")
+    labelled, subset = limited(labelled, chosen.limit)
     for line in found_lines(labelled):
         note(line)
     command = command_line(context)
@@ -105,18 +108,6 @@ def _check(chosen: MapChoices, n_systems: int) -> None:
         )
     if chosen.store.is_dir() and any(chosen.store.iterdir()) and not is_store(chosen.store):
         raise UsageError(f"{chosen.store} is no store", "name a store, or a new folder")
-
-
-def _limited(labelled: MapSet, limit: int | None) -> tuple[MapSet, bool]:
-    """Photos evenly spread over the set; and whether they are only a part of it."""
-    n, found = len(labelled.photos), labelled.found
-    if n == 0:
-        raise InputError(f"{labelled.name} has no photo with labels")
-    part = found is not None and found.expected > 0 and not found.complete
-    if limit is None or limit >= n:
-        return labelled, part
-    kept = tuple(labelled.photos[i * n // limit] for i in range(limit))
-    return replace(labelled, photos=kept), True
 
 
 def _measured(

@@ -1,4 +1,4 @@
-"""Options that all commands of `usearch eval` on label maps share."""
+"""Options of `usearch eval`: those that its commands share, and all of those on label maps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from usearch.cli.class_options import (
     NeighboursOption,
 )
 from usearch.cli.eval_output import PageOption, ReportOption
-from usearch.cli.options import JsonOption
+from usearch.cli.options import DeviceOption, JsonOption
 
 
 def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
@@ -23,17 +23,40 @@ def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
     return typer.Option(name, metavar=metavar, help=text, show_default=False, **more)
 
 
+EvalPresetOption = Annotated[
+    str | None, _option("--preset", "NAME", "The models. Without it: the setting, or mini.")
+]
+EvalModelOption = Annotated[
+    str | None, _option("--model", "RUN", "A trained model, in place of a preset.")
+]
+EvalSegmenterOption = Annotated[
+    str | None,
+    _option("--segmenter", "tree|sam", "What cuts the photos. Without it: the model's own."),
+]
+EvalTemplatesOption = Annotated[
+    str,
+    _option(
+        "--templates",
+        "SET",
+        "Sentences that names are put into. Without it: the model's own.",
+    ),
+]
+EvalStoreOption = Annotated[
+    Path | None, _option("--store", "DIR", "The store. Without it: in the cache folder.")
+]
+EvalWorkersOption = Annotated[
+    int | None,
+    _option("--workers", "N", "Processes that index. Without it: one a core.", min=0),
+]
+EvalForceOption = Annotated[bool, typer.Option("--force", help="Replace files that are there.")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapChoices:
     """What can be chosen of a run on label maps; a field is an option."""
 
-    preset: Annotated[
-        str | None, _option("--preset", "NAME", "The models. Without it: the setting, or mini.")
-    ] = None
-    model: Annotated[
-        str | None,
-        _option("--model", "RUN", "A trained model, in place of a preset."),
-    ] = None
+    preset: EvalPresetOption = None
+    model: EvalModelOption = None
     segmenter: Annotated[
         str | None,
         _option(
@@ -122,17 +145,9 @@ class MapChoices:
         Path | None,
         _option("--store", "DIR", "The store of a single system. Without it: in the cache folder."),
     ] = None
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
-        ),
-    ] = "auto"
-    workers: Annotated[
-        int | None,
-        _option("--workers", "N", "Processes that index. Without it: one a core.", min=0),
-    ] = None
+    device: DeviceOption = "auto"
+    workers: EvalWorkersOption = None
     report: ReportOption = None
     html: PageOption = None
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False
+    force: EvalForceOption = False
     json: JsonOption = False

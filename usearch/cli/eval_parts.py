@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,8 +14,17 @@ from usearch.cli.class_options import (
     BankWeightOption,
     NeighboursOption,
 )
+from usearch.cli.eval_options import (
+    EvalForceOption,
+    EvalModelOption,
+    EvalPresetOption,
+    EvalSegmenterOption,
+    EvalStoreOption,
+    EvalTemplatesOption,
+    EvalWorkersOption,
+)
 from usearch.cli.eval_output import ReportOption
-from usearch.cli.options import JsonOption
+from usearch.cli.options import DeviceOption, JsonOption
 from usearch.cli.output import note
 from usearch.errors import InputError, UsageError
 
@@ -42,42 +50,10 @@ def partimagenet(
             show_default=False,
         ),
     ] = "",
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="The models. Without it: the setting, or mini.",
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="RUN",
-            help="A trained model, in place of a preset.",
-            show_default=False,
-        ),
-    ] = None,
-    segmenter: Annotated[
-        str | None,
-        typer.Option(
-            "--segmenter",
-            metavar="tree|sam",
-            help="What cuts the photos. Without it: the model's own.",
-            show_default=False,
-        ),
-    ] = None,
-    templates: Annotated[
-        str,
-        typer.Option(
-            "--templates",
-            metavar="SET",
-            help="Sentences that names are put into. Without it: the model's own.",
-            show_default=False,
-        ),
-    ] = "",
+    preset: EvalPresetOption = None,
+    model: EvalModelOption = None,
+    segmenter: EvalSegmenterOption = None,
+    templates: EvalTemplatesOption = "",
     nms: Annotated[
         float,
         typer.Option(
@@ -109,33 +85,11 @@ def partimagenet(
             show_default=False,
         ),
     ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            "--store",
-            metavar="DIR",
-            help="The store. Without it: in the cache folder.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
-        ),
-    ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=0,
-            help="Processes that index. Without it: one a core.",
-            show_default=False,
-        ),
-    ] = None,
+    store: EvalStoreOption = None,
+    device: DeviceOption = "auto",
+    workers: EvalWorkersOption = None,
     report: ReportOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: EvalForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """PartImageNet, 40 parts: mask AP.
@@ -160,7 +114,7 @@ def partimagenet(
     from eval.system_stores import default_folder
     from eval.systems import parse_systems, text_side
     from usearch.classify import embed_classes
-    from usearch.cli.eval_collect import bank_for, collected_photos
+    from usearch.cli.eval_collect import bank_for, collected_photos, limited
     from usearch.cli.eval_output import check_places, show_report
     from usearch.cli.progress import count_bar
     from usearch.cli.repeat import command_line
@@ -173,7 +127,7 @@ def partimagenet(
     if system.segmenter == "given":
         raise UsageError("masks that are given are no detections", "take --segmenter tree or sam")
     opened = open_dataset("partimagenet", root, split, layout)
-    labelled, subset = _limited(_with_objects(opened, root), limit)
+    labelled, subset = limited(_with_objects(opened, root), limit)
     for line in found_lines(labelled):
         note(line)
     names = part_names(labelled.things)
@@ -241,13 +195,3 @@ def _with_objects(opened: object, root: Path) -> RegionSet:
             "give the folder of an edition with annotations/val.json or val.json",
         )
     return opened
-
-
-def _limited(labelled: RegionSet, limit: int | None) -> tuple[RegionSet, bool]:
-    """Photos evenly spread over the set; and whether they are only a part of it."""
-    n = len(labelled.photos)
-    part = labelled.found is not None and not labelled.found.complete
-    if limit is None or limit >= n:
-        return labelled, part
-    kept = tuple(labelled.photos[i * n // limit] for i in range(limit))
-    return replace(labelled, photos=kept), True

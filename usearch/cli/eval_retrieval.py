@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from usearch.cli.eval_options import (
+    EvalForceOption,
+    EvalModelOption,
+    EvalPresetOption,
+    EvalSegmenterOption,
+    EvalStoreOption,
+    EvalTemplatesOption,
+    EvalWorkersOption,
+)
 from usearch.cli.eval_output import ReportOption
-from usearch.cli.options import JsonOption
+from usearch.cli.options import DeviceOption, JsonOption
 from usearch.cli.output import note
 from usearch.errors import SpaceMismatch, UsageError
 
@@ -77,75 +86,21 @@ def retrieval(
             show_default=False,
         ),
     ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            "--preset",
-            metavar="NAME",
-            help="The models. Without it: the setting, or mini.",
-            show_default=False,
-        ),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model",
-            metavar="RUN",
-            help="A trained model, in place of a preset.",
-            show_default=False,
-        ),
-    ] = None,
-    segmenter: Annotated[
-        str | None,
-        typer.Option(
-            "--segmenter",
-            metavar="tree|sam",
-            help="What cuts the photos. Without it: the model's own.",
-            show_default=False,
-        ),
-    ] = None,
-    templates: Annotated[
-        str,
-        typer.Option(
-            "--templates",
-            metavar="SET",
-            help="Sentences that names are put into. Without it: the model's own.",
-            show_default=False,
-        ),
-    ] = "",
+    preset: EvalPresetOption = None,
+    model: EvalModelOption = None,
+    segmenter: EvalSegmenterOption = None,
+    templates: EvalTemplatesOption = "",
     limit: Annotated[
         int | None,
         typer.Option(
             "--limit", metavar="N", min=1, help="Only N photos, evenly spread.", show_default=False
         ),
     ] = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(
-            "--store",
-            metavar="DIR",
-            help="The store. Without it: in the cache folder.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
-        ),
-    ] = "auto",
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=0,
-            help="Processes that index. Without it: one a core.",
-            show_default=False,
-        ),
-    ] = None,
+    store: EvalStoreOption = None,
+    device: DeviceOption = "auto",
+    workers: EvalWorkersOption = None,
     report: ReportOption = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    force: EvalForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Text to segment and text to photo: recall and mean average precision.
@@ -232,10 +187,9 @@ def _labels(
     limit: int | None,
     min_area: int,
 ) -> _Labels:
-    from dataclasses import replace
-
     from eval.datasets import MapSet, open_dataset, read_coco
     from eval.map_reports import found_lines
+    from usearch.cli.eval_collect import limited
 
     labelled: RegionSet | MapSet
     if bool(name) == (coco is not None):
@@ -256,13 +210,7 @@ def _labels(
         if isinstance(labelled, MapSet)
         else [[one] for one in (*labelled.things, *labelled.stuff)]
     )
-    n = len(labelled.photos)
-    found = labelled.found
-    subset = found is not None and found.expected > 0 and not found.complete
-    if limit is not None and limit < n:
-        kept = [labelled.photos[i * n // limit] for i in range(limit)]
-        labelled = replace(labelled, photos=tuple(kept))  # type: ignore[arg-type]
-        subset = True
+    labelled, subset = limited(labelled, limit)
     notes = found_lines(labelled)
     for line in notes:
         note(line)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from usearch.cli.options import JsonOption, ModelOption, StoreOption, new_model, typed_value
+from usearch.cli.options import (
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    StoreOption,
+    new_model,
+    typed_value,
+)
 from usearch.cli.output import json_result, note
 from usearch.errors import ExitCode, StoreError, StoreNotFound, UsageError
 from usearch.settings import setting
@@ -62,12 +69,7 @@ def index(
         bool,
         typer.Option("--skip-invalid", help="Leave out wrong entries of --masks, and list them."),
     ] = False,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
-        ),
-    ] = "auto",
+    device: DeviceOption = "auto",
     workers: Annotated[
         int | None,
         typer.Option(

@@ -27,6 +27,13 @@ PresetOption = Annotated[
     ),
 ]
 
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
+    ),
+]
+
 ModelOption = Annotated[
     str | None,
     typer.Option(

@@ -27,6 +27,7 @@ from usearch.cli.class_options import (
     contrast_classes,
 )
 from usearch.cli.options import (
+    DeviceOption,
     JsonOption,
     ModelOption,
     PresetOption,
@@ -123,12 +124,7 @@ def segment(
             show_default=False,
         ),
     ] = None,
-    device: Annotated[
-        str,
-        typer.Option(
-            "--device", metavar="auto|cpu|cuda", help="Where torch models run; mini needs none."
-        ),
-    ] = "auto",
+    device: DeviceOption = "auto",
     max_side: Annotated[
         int,
         typer.Option(
